@@ -1,0 +1,91 @@
+// Boot: from whatever the last power cut left to a device that may serve (SPEC section 6). Nothing is answered before all of it is done.
+
+import { prepareCrc } from "./crc32";
+import { Code, faulty, Section } from "./failure";
+import { erasedFrom, zeroUnlessZero } from "./flash";
+import { norGeometry } from "./hal";
+import { adoptPad, loadIdentity } from "./identity";
+import { commit, foldHigh, join } from "./journal";
+import { chip, EPOCH_SIZE, EPOCHS_MAX, Epoch, epochs, health, pad, place, State, state } from "./layout";
+import { HIGH, heedWitness, NO_SIDE, settle, slots } from "./pad";
+
+const TRAPS_MAX: u32 = 3;
+const SECTOR_SIZE: u32 = 4096;
+/** From this size on a chip is divided like the reference chip. */
+const LARGE: u32 = 1 << 20;
+
+/** Brings the device up. `traps` counts the traps since power-on, `reason` is that of the last. */
+export function start(traps: u32, reason: u32): void {
+  prepareCrc();
+  pad.side = NO_SIDE;
+  health.traps = traps;
+  health.reason = reason;
+  if (traps >= TRAPS_MAX) return faulty(Section.CORE);
+  if (!divideChip()) return faulty(Section.CHIP);
+  if (!join()) {
+    // Without a record only a chip that was never filled may be taken as new.
+    if (!erasedFrom(chip.identityBase)) return faulty(Section.JOURNAL);
+  }
+  if (state.state > State.FILLING) {
+    const corrupt = loadIdentity(state.revision);
+    if (corrupt) return faulty(corrupt);
+    if (!adoptPad()) return faulty(Section.IDENTITY);
+    if (pad.side === HIGH) foldHigh();
+    if (!marksFit()) return faulty(Section.JOURNAL);
+    heedWitness();
+  }
+  takeNewestPending();
+  state.epoch++;
+  if (commit()) return faulty(Section.JOURNAL);
+  if (state.state > State.FILLING && burnAgain()) faulty(Section.PAD);
+}
+
+function divideChip(): bool {
+  const sectors = norGeometry(0);
+  const large = sectors >= LARGE / SECTOR_SIZE;
+  chip.size = sectors * SECTOR_SIZE;
+  chip.burnUnit = norGeometry(2);
+  chip.largeErase = norGeometry(3);
+  chip.journalSectors = large ? 16 : 4;
+  chip.copySize = large ? 8 * SECTOR_SIZE : SECTOR_SIZE;
+  chip.identityBase = chip.journalSectors * SECTOR_SIZE;
+  chip.padBase = chip.identityBase + 2 * chip.copySize;
+  return norGeometry(1) === 1 && sectors <= 0xfffff && chip.size > chip.padBase;
+}
+
+/** Whether what the journal says can be true of this pad. */
+function marksFit(): bool {
+  return (
+    state.split >= pad.upBase &&
+    state.split <= pad.downEnd &&
+    state.upUsed <= state.split - pad.upBase &&
+    state.downUsed <= pad.downEnd - state.split &&
+    state.nextSlot <= slots(pad.side)
+  );
+}
+
+/** The boot record carries the newest pending range on; older ones are in `epochs`. */
+function takeNewestPending(): void {
+  let newest: u32 = 0;
+  for (let at = epochs; at < epochs + EPOCHS_MAX * EPOCH_SIZE; at += EPOCH_SIZE) {
+    const last = changetype<Epoch>(at);
+    if (!last.pendingLength || last.sequence < newest) continue;
+    newest = last.sequence;
+    state.pendingOffset = last.pendingOffset;
+    state.pendingLength = last.pendingLength;
+  }
+}
+
+/**
+ * The pending range of the last record of each boot epoch: an epoch goes on only after the burning, so that an earlier record's is done. All but the newest were burned
+ * at the boot behind them, or were not readable then; those that still read otherwise are burned now.
+ */
+function burnAgain(): u32 {
+  for (let at = epochs; at < epochs + EPOCHS_MAX * EPOCH_SIZE; at += EPOCH_SIZE) {
+    const last = changetype<Epoch>(at);
+    if (!last.pendingLength || last.pendingOffset > pad.length || last.pendingLength > pad.length - last.pendingOffset) continue;
+    const code = zeroUnlessZero(chip.padBase + last.pendingOffset, last.pendingLength);
+    if (code) return code;
+  }
+  return settle();
+}

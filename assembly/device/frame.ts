@@ -1,0 +1,150 @@
+// The line: COBS frames in and out, and the rule that a command runs at most once (SPEC section 7). Window of one; the device never speaks first.
+
+import { crc32 } from "./crc32";
+import { answerAside, execute, isAside } from "./command";
+import { badArgument, Code, fail } from "./failure";
+import { transmit } from "./hal";
+import { aside, FRAME_HEAD, FRAME_MAX, failure, frame, line, outgoing, PAYLOAD_MAX, reply, state, window } from "./layout";
+
+const CRC_SIZE: u32 = 4;
+const ERROR_TYPE: u32 = 0xff;
+const ERROR_SIZE: u32 = 20;
+const REPLY: u32 = 0x80;
+
+namespace Bad {
+  export const CRC: u32 = 1;
+  export const LENGTH: u32 = 2;
+  export const TOO_LONG: u32 = 3;
+  export const COBS: u32 = 4;
+  export const FLAGS: u32 = 5;
+}
+
+/** Takes the next bytes of the line from the window. */
+export function take(count: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const byte: u32 = load<u8>(window + i);
+    if (byte === 0) endFrame();
+    else if (line.remaining) {
+      line.remaining--;
+      push(byte);
+    } else {
+      if (line.code && line.code !== 255) push(0);
+      line.code = byte;
+      line.remaining = byte - 1;
+    }
+  }
+}
+
+function push(byte: u32): void {
+  if (line.length === FRAME_MAX) line.tooLong = 1;
+  else store<u8>(frame + line.length++, <u8>byte);
+}
+
+function endFrame(): void {
+  const length = line.length;
+  const began = line.code;
+  const broken = line.remaining;
+  const tooLong = line.tooLong;
+  line.length = 0;
+  line.code = 0;
+  line.remaining = 0;
+  line.tooLong = 0;
+  if (!began) return;
+  if (tooLong) badFrame(Bad.TOO_LONG, false);
+  else if (broken) badFrame(Bad.COBS, false);
+  else if (length < FRAME_HEAD + CRC_SIZE || load<u16>(frame, 2) !== <u16>(length - FRAME_HEAD - CRC_SIZE)) badFrame(Bad.LENGTH, false);
+  else if (load<u32>(frame + length - CRC_SIZE) !== crc32(frame, length - CRC_SIZE)) badFrame(Bad.CRC, false);
+  else if (load<u8>(frame, 1)) badFrame(Bad.FLAGS, true);
+  else handle(length - FRAME_HEAD - CRC_SIZE);
+}
+
+/** Nothing of such a frame can be trusted; only when its CRC-32 was right does the answer carry its sequence and session. */
+function badFrame(what: u32, intact: bool): void {
+  fail(Code.BAD_FRAME, what);
+  if (!intact) memory.fill(frame, 0, FRAME_HEAD);
+  sendError(Code.BAD_FRAME);
+}
+
+function handle(length: u32): void {
+  const type: u32 = load<u8>(frame);
+  const payload = frame + FRAME_HEAD;
+  if (isAside(type)) {
+    const code = answerAside(type, payload, length);
+    if (code) sendError(code);
+    else send(aside, type | REPLY, line.replyLength, load<u32>(frame, 4), load<u32>(frame, 8));
+    return;
+  }
+  const sequence = load<u32>(frame, 4);
+  const session = load<u32>(frame, 8);
+  const crc = load<u32>(payload + length);
+  if (session === 0 || session !== line.session) {
+    fail(Code.NO_SESSION, 0, state.upUsed, state.downUsed, state.split, state.nextSlot);
+    return sendError(Code.NO_SESSION);
+  }
+  if (line.kept && sequence === line.lastSequence && crc === line.lastCrc) {
+    return send(reply, load<u8>(reply), load<u16>(reply, 2), sequence, session);
+  }
+  if (sequence !== line.nextSequence) {
+    fail(Code.WRONG_SEQUENCE, 0, line.nextSequence);
+    return sendError(Code.WRONG_SEQUENCE);
+  }
+  const code = execute(type, payload, length);
+  if (code) return sendError(code);
+  line.kept = 1;
+  line.lastSequence = sequence;
+  line.lastCrc = crc;
+  line.nextSequence = sequence + 1;
+  send(reply, type | REPLY, line.replyLength, sequence, session);
+}
+
+function sendError(code: u32): void {
+  const payload = aside + FRAME_HEAD;
+  store<u8>(payload, <u8>code);
+  store<u8>(payload, load<u8>(frame), 1);
+  store<u16>(payload, <u16>failure.detail, 2);
+  store<u32>(payload, failure.a, 4);
+  store<u32>(payload, failure.b, 8);
+  store<u32>(payload, failure.c, 12);
+  store<u32>(payload, failure.d, 16);
+  send(aside, ERROR_TYPE, ERROR_SIZE, load<u32>(frame, 4), load<u32>(frame, 8));
+}
+
+/** Completes the frame whose payload lies in `buffer`, and sends it. */
+function send(buffer: usize, type: u32, length: u32, sequence: u32, session: u32): void {
+  assert(length <= PAYLOAD_MAX);
+  store<u32>(buffer, type | (length << 16));
+  store<u32>(buffer, sequence, 4);
+  store<u32>(buffer, session, 8);
+  const body = FRAME_HEAD + length;
+  const crc = crc32(buffer, body);
+  // The payload may end at any byte.
+  for (let i: u32 = 0; i < CRC_SIZE; i++) store<u8>(buffer + body + i, <u8>(crc >> (i << 3)));
+  transmit(outgoing, encode(buffer, body + CRC_SIZE));
+}
+
+/** COBS: every zero is replaced by the distance to the next one, so that a zero can end the frame. */
+function encode(source: usize, length: u32): u32 {
+  let codeAt = outgoing;
+  let out = outgoing + 1;
+  let distance: u32 = 1;
+  for (let i: u32 = 0; i < length; i++) {
+    const byte = load<u8>(source + i);
+    if (byte) {
+      store<u8>(out++, byte);
+      distance++;
+    }
+    if (!byte || distance === 255) {
+      store<u8>(codeAt, <u8>distance);
+      // A full group at the very end needs no empty one behind it.
+      if (byte && i + 1 === length) {
+        store<u8>(out++, 0);
+        return <u32>(out - outgoing);
+      }
+      codeAt = out++;
+      distance = 1;
+    }
+  }
+  store<u8>(codeAt, <u8>distance);
+  store<u8>(out++, 0);
+  return <u32>(out - outgoing);
+}

@@ -1,0 +1,179 @@
+// Opening: verify, hand over, and burn only when the host says that the text is safe (release). Until then a cut loses no answer. The danger of an unburned
+// box is only that it is opened twice, never that its bytes seal anything.
+
+import { associate, BOX_HEADER, BOX_KEY, BOX_TAG, DATA, LAST, OPENING, open, suspicious, TEXT_MAX } from "../engine/box";
+import { badArgument, Code, fail } from "./failure";
+import { allZero } from "./flash";
+import { PAD_ID_AT } from "./identity";
+import { commit } from "./journal";
+import { associated, FRAME_HEAD, health, line, opening, pad, page, reply, slice, state, verified } from "./layout";
+import {
+  burn,
+  CONTROL_RESERVE,
+  consumption,
+  flashFault,
+  LOW,
+  readPad,
+  SLOT_READY,
+  SLOT_SIZE,
+  sealing,
+  setBurned,
+  setUsed,
+  settle,
+  slotAt,
+  slots,
+  UP,
+  used,
+  WITNESS,
+} from "./pad";
+import { OPENING_TEXT, SLOT_TAG } from "./seal";
+
+const RELEASE_MAX: u32 = 65536;
+const NOT_FOUND: u32 = 0xffffffff;
+const OPENING_KEY: u32 = BOX_KEY + OPENING_TEXT;
+
+/** FIND: looks a slot up by its tag and opens the opening of a segment; on low it takes the grant in it. */
+export function find(payload: usize): u32 {
+  const item = payload + SLOT_TAG;
+  if (load<u32>(item) !== (OPENING_TEXT | (OPENING << 16))) return badArgument(SLOT_TAG);
+  const slot = lookUp(payload);
+  if (slot === NOT_FOUND) return fail(Code.SLOT_UNKNOWN);
+
+  const offset = slotAt(other(), slot) + SLOT_READY;
+  readPad(offset, slice, OPENING_KEY);
+  if (suspicious(slice, OPENING_KEY)) return flashFault(offset, OPENING_KEY);
+  associate(associated, pad.suite, opposite(), OPENING, OPENING_TEXT, offset, PAD_ID_AT);
+  const genuine = open(slice, associated, item, opening);
+  memory.fill(slice, 0, OPENING_KEY);
+  if (!genuine) return fail(Code.AUTH_FAILED, 0, ++health.failedTags);
+
+  const code = takeGrant(load<u32>(opening, 12));
+  if (code) return code;
+  verified.slot = slot + 1;
+  const answer = reply + FRAME_HEAD;
+  store<u32>(answer, slot);
+  memory.copy(answer + 4, opening, 12);
+  store<u32>(answer, state.split, 16);
+  line.replyLength = 20;
+  return Code.OK;
+}
+
+function other(): u32 {
+  return 1 - pad.side;
+}
+
+/** The direction in which the other side seals. */
+function opposite(): u32 {
+  return 1 - sealing();
+}
+
+/** The unused slot of the other side with this tag. Every slot is read, whichever matches. */
+function lookUp(wanted: usize): u32 {
+  let found = NOT_FOUND;
+  for (let slot: u32 = 0; slot < slots(other()); slot++) {
+    const offset = slotAt(other(), slot);
+    readPad(offset, page, WITNESS);
+    let difference: u32 = 0;
+    for (let i: u32 = 0; i < SLOT_TAG; i++) difference |= load<u8>(page + i) ^ load<u8>(wanted + i);
+    if (difference || allZero(page, WITNESS)) continue;
+    readPad(offset + SLOT_READY, page, WITNESS);
+    if (!allZero(page, WITNESS)) found = slot;
+  }
+  return found;
+}
+
+/** Low takes the maximum of the split it holds and the one it is told, durably. Only an authenticated opening comes here. */
+function takeGrant(split: u32): u32 {
+  if (pad.side !== LOW || split <= state.split) return Code.OK;
+  if (split & (pad.unit - 1) || split > pad.downEnd - CONTROL_RESERVE || split > pad.downEnd - state.downUsed) return Code.OK;
+  const code = settle();
+  if (code) return code;
+  state.split = split;
+  return commit();
+}
+
+/** OPEN: verifies one box of the other side where the host says that it lies, and hands its text over. Consumes nothing. */
+export function openBox(payload: usize, length: u32): u32 {
+  const offset = load<u32>(payload);
+  const item = payload + 4;
+  const header = load<u32>(item);
+  const kind = header >> 16;
+  const n = header & 0xffff;
+  if ((kind !== DATA && kind !== LAST) || n > TEXT_MAX || length !== 4 + BOX_HEADER + n + BOX_TAG) return badArgument(4);
+  const size = consumption(n);
+  const lowest = pad.side === LOW ? state.split : pad.upBase;
+  const end = pad.side === LOW ? pad.downEnd : state.split;
+  if (offset < lowest || offset > end || size > end - offset || offset & (pad.unit - 1)) return badArgument(0);
+
+  readPad(offset, slice, BOX_KEY + n);
+  if (allZero(slice, WITNESS)) return fail(Code.BOX_USED, 0, offset);
+  if (suspicious(slice, BOX_KEY + n)) return flashFault(offset, BOX_KEY + n);
+  associate(associated, pad.suite, opposite(), kind, n, offset, PAD_ID_AT);
+  // In place, where the host's own bytes lie: the kept reply stays whole when the tag turns out wrong.
+  const genuine = open(slice, associated, item, item + BOX_HEADER);
+  memory.fill(slice, 0, BOX_KEY + n);
+  if (!genuine) return fail(Code.AUTH_FAILED, 0, ++health.failedTags);
+
+  remember(offset, offset + size);
+  const answer = reply + FRAME_HEAD;
+  store<u32>(answer, kind);
+  memory.copy(answer + 4, item + BOX_HEADER, n);
+  line.replyLength = 4 + n;
+  return Code.OK;
+}
+
+function remember(start: u32, end: u32): void {
+  if (start === verified.end && verified.start < verified.end) {
+    verified.end = end;
+  } else if (end === verified.start && verified.start < verified.end) {
+    verified.start = start;
+  } else if (start < verified.start || end > verified.end) {
+    verified.start = start;
+    verified.end = end;
+  }
+}
+
+/** RELEASE: burns a part of what was verified. The range is durable first, so that a cut finishes it. */
+export function release(payload: usize): u32 {
+  const offset = load<u32>(payload);
+  const length = load<u32>(payload, 4);
+  if (length === 0 || length > RELEASE_MAX || length & (pad.unit - 1)) return badArgument(4);
+  if (offset & (pad.unit - 1)) return badArgument(0);
+  if (offset < verified.start || offset > verified.end || length > verified.end - offset) {
+    return fail(Code.NOT_VERIFIED, 0, verified.start, verified.end);
+  }
+  let code = settle();
+  if (code) return code;
+
+  const direction = opposite();
+  const mark = direction === UP ? offset + length - pad.upBase : pad.downEnd - offset;
+  if (mark > used(direction)) {
+    setUsed(direction, mark);
+    setBurned(direction, mark);
+  }
+  code = destroy(offset, length);
+  if (code) return code;
+  store<u32>(reply + FRAME_HEAD, used(direction));
+  line.replyLength = 4;
+  return Code.OK;
+}
+
+/** RELEASE_SLOT: burns the slot that the last FIND found. */
+export function releaseSlot(payload: usize): u32 {
+  const slot = load<u32>(payload);
+  if (verified.slot === 0 || slot !== verified.slot - 1) return fail(Code.NOT_VERIFIED);
+  let code = settle();
+  if (code) return code;
+  code = destroy(slotAt(other(), slot), SLOT_SIZE);
+  if (code) return code;
+  line.replyLength = 0;
+  return Code.OK;
+}
+
+/** Commits a range as pending and burns it. */
+function destroy(offset: u32, length: u32): u32 {
+  state.pendingOffset = offset;
+  state.pendingLength = length;
+  const code = commit();
+  return code ? code : settle();
+}
