@@ -1,0 +1,184 @@
+/**
+ * A flash whose content is a file: the raw bytes of the chip and nothing else.
+ *
+ * Every program and erase is written through at once. The machine calls {@link Image.sync} before it transmits, so a box leaves
+ * only when its reservation and its burning are on the disk, even if the computer loses power the next moment. Between two
+ * transmits the disk may take the writes in any order: nothing said depends on them yet.
+ */
+import { closeSync, fdatasyncSync, fstatSync, fsyncSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { SimulatorError, type SimulatorErrorCode } from "./error.ts";
+import type { Cells } from "./flash.ts";
+import { lock } from "./lock.ts";
+import { SECTOR } from "./sector.ts";
+
+/** The smallest chip that holds a pad (SPEC section 4): journal 4, identity 2, pad 1. */
+const SECTORS_MIN = 7;
+/** Addresses have 32 bits. */
+const SECTORS_MAX = 2 ** 20;
+
+/** An open image, locked against every other process until it is closed or this process ends. */
+export interface Image extends Cells {
+  readonly path: string;
+  close(): void;
+}
+
+/**
+ * Makes a blank image: every byte 0xFF, written and synced, so that a disk that is too small is met here and not in the middle of
+ * a message. Leaves no file behind when it fails.
+ * @param size bytes: a whole number of 4 KiB sectors
+ * @throws SimulatorError IMAGE_SIZE, IMAGE_EXISTS, DISK_FULL, IMAGE_IO
+ */
+export function createImage(path: string, size: number): void {
+  checkSize(path, size);
+  const file = openFile(path, "wx");
+  try {
+    const blank = new Uint8Array(16 * SECTOR).fill(0xff);
+    for (let done = 0; done < size; done += blank.length) {
+      writeWhole(file, path, blank.subarray(0, Math.min(blank.length, size - done)), done);
+    }
+    guard("write", path, () => fsyncSync(file));
+    closeSync(file);
+    syncDirectory(dirname(path));
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  }
+}
+
+/**
+ * Opens an image for this process alone.
+ * @throws SimulatorError IMAGE_MISSING, IMAGE_BUSY, IMAGE_SIZE, IMAGE_IO
+ */
+export function openImage(path: string): Image {
+  const file = openFile(path, "r+");
+  try {
+    const size = fstatSync(file).size;
+    checkSize(path, size);
+    return new ImageFile(path, size, file, take(path));
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+class ImageFile implements Image {
+  readonly path: string;
+  readonly size: number;
+  private readonly file: number;
+  private readonly release: () => void;
+  private unsynced = false;
+
+  constructor(path: string, size: number, file: number, release: () => void) {
+    this.path = path;
+    this.size = size;
+    this.file = file;
+    this.release = release;
+  }
+
+  read(address: number, into: Uint8Array): void {
+    const count = guard("read", this.path, () => readSync(this.file, into, 0, into.length, address));
+    if (count !== into.length) throw failure("IMAGE_IO", "read", this.path);
+  }
+
+  write(address: number, bytes: Uint8Array): void {
+    this.unsynced = true;
+    writeWhole(this.file, this.path, bytes, address);
+  }
+
+  sync(): void {
+    if (!this.unsynced) return;
+    guard("write", this.path, () => fdatasyncSync(this.file));
+    this.unsynced = false;
+  }
+
+  close(): void {
+    try {
+      this.sync();
+    } finally {
+      closeSync(this.file);
+      this.release();
+    }
+  }
+}
+
+function take(path: string): () => void {
+  const taken = guard("lock", path, () => lock(path));
+  if ("release" in taken) return taken.release;
+  const { pid, path: lockFile } = taken.holder;
+  throw new SimulatorError("IMAGE_BUSY", `Process ${pid} has ${path} open; two at once would use the same pad bytes.`, {
+    facts: { path, pid, lock: lockFile },
+    advice: `End process ${pid}. If it ran on another computer or in a container that is gone for certain, remove ${lockFile}.`,
+  });
+}
+
+function checkSize(path: string, size: number): void {
+  const sectors = size / SECTOR;
+  if (Number.isInteger(sectors) && sectors >= SECTORS_MIN && sectors <= SECTORS_MAX) return;
+  const [least, most] = [SECTORS_MIN * SECTOR, SECTORS_MAX * SECTOR];
+  throw new SimulatorError("IMAGE_SIZE", `${path} is not the size of a chip: ${size} bytes.`, {
+    facts: { path, size, multiple: SECTOR, least, most },
+    advice: `A chip has a multiple of ${SECTOR} bytes, from ${least} to ${most}. A file cut short is lost: fill a new pair.`,
+  });
+}
+
+function openFile(path: string, flags: "wx" | "r+"): number {
+  try {
+    return openSync(path, flags, 0o600);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" && flags === "r+") {
+      throw new SimulatorError("IMAGE_MISSING", `There is no image ${path}.`, {
+        facts: { path },
+        advice: "Check the path, or create a blank image there.",
+        cause: error,
+      });
+    }
+    if (code === "EEXIST") {
+      throw new SimulatorError("IMAGE_EXISTS", `${path} is there already and was left alone.`, {
+        facts: { path },
+        advice: "Choose another name. Remove the file only if no twin of its pad is in use.",
+        cause: error,
+      });
+    }
+    throw failure("IMAGE_IO", "open", path, error);
+  }
+}
+
+function writeWhole(file: number, path: string, bytes: Uint8Array, address: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const count = guard("write", path, () => writeSync(file, bytes, done, bytes.length - done, address + done));
+    if (count === 0) throw failure("DISK_FULL", "write", path);
+    done += count;
+  }
+}
+
+/** On some systems a directory cannot be opened or synced; the file itself is synced in any case. */
+function syncDirectory(path: string): void {
+  try {
+    const directory = openSync(path, "r");
+    fsyncSync(directory);
+    closeSync(directory);
+  } catch {}
+}
+
+/** Does `work` and gives what the file system says against it a name. */
+function guard<T>(what: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const full = ["ENOSPC", "EDQUOT", "EFBIG"].includes((error as NodeJS.ErrnoException).code ?? "");
+    throw failure(full ? "DISK_FULL" : "IMAGE_IO", what, path, error);
+  }
+}
+
+function failure(code: SimulatorErrorCode, what: string, path: string, cause?: unknown): SimulatorError {
+  const sentence =
+    code === "DISK_FULL" ? `The disk has no room for ${path}.` : `The system could not ${what} the image ${path}.`;
+  return new SimulatorError(code, sentence, {
+    facts: { path },
+    advice:
+      "Nothing left the device for this. Make room or mend the disk and start again: the device recovers by its journal.",
+    cause,
+  });
+}

@@ -1,0 +1,222 @@
+/**
+ * The image: a chip in a file, for one process at a time, never behind what has left the device.
+ */
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import {
+  type Cells,
+  createImage,
+  Flash,
+  type Image,
+  openImage,
+  SECTOR,
+  SimulatorError,
+} from "../../simulator/index.ts";
+import { probeMachine, request } from "./probe.ts";
+import { ended, start } from "./process.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "tearpad-image-"));
+let images = 0;
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function newPath(): string {
+  return join(directory, `${++images}.img`);
+}
+
+function newImage(sectors = 9): Image {
+  const path = newPath();
+  createImage(path, sectors * SECTOR);
+  return openImage(path);
+}
+
+function codeOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof SimulatorError) return error.code;
+    throw error;
+  }
+  return "none";
+}
+
+describe("a new image", () => {
+  it("is blank and exactly as large as its chip, and only its owner reads it", () => {
+    const path = newPath();
+    createImage(path, 100 * SECTOR);
+    expect(readFileSync(path).equals(Buffer.alloc(100 * SECTOR, 0xff))).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it("never replaces a file", () => {
+    const path = newPath();
+    writeFileSync(path, "mine");
+    expect(codeOf(() => createImage(path, 9 * SECTOR))).toBe("IMAGE_EXISTS");
+    expect(readFileSync(path, "utf8")).toBe("mine");
+  });
+
+  it("that the disk has no room for is DISK_FULL and leaves no file behind", async () => {
+    const path = newPath();
+    const maker = start("./image-maker.ts", [path, 1024 * SECTOR], "ulimit -f 1024;");
+    expect(await maker.said).toMatchObject({ code: "DISK_FULL", advice: expect.stringContaining("room") });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("has the size of a chip", () => {
+    for (const size of [0, 6 * SECTOR, 9 * SECTOR + 1, 2 ** 32 + SECTOR]) {
+      expect(codeOf(() => createImage(newPath(), size))).toBe("IMAGE_SIZE");
+    }
+  });
+});
+
+describe("opening an image", () => {
+  it("that is not there is IMAGE_MISSING, of another size IMAGE_SIZE", () => {
+    expect(codeOf(() => openImage(newPath()))).toBe("IMAGE_MISSING");
+    const path = newPath();
+    createImage(path, 9 * SECTOR);
+    truncateSync(path, 9 * SECTOR - 1);
+    expect(codeOf(() => openImage(path))).toBe("IMAGE_SIZE");
+    expect(codeOf(() => openImage(directory))).toBe("IMAGE_IO");
+    expect(readdirSync(directory).filter((name) => name.includes(".lock-"))).toEqual([]);
+  });
+
+  it("in a second process is IMAGE_BUSY and names the first; after its end it opens", async () => {
+    const path = newPath();
+    createImage(path, 9 * SECTOR);
+    const first = start("./image-holder.ts", [path]);
+    expect(await first.said).toEqual({ open: true });
+    const second = start("./image-holder.ts", [path]);
+    expect(await second.said).toEqual({ code: "IMAGE_BUSY", pid: first.child.pid });
+    expect(codeOf(() => openImage(path))).toBe("IMAGE_BUSY");
+    first.child.stdin!.end();
+    await ended(first.child);
+    openImage(path).close();
+  });
+
+  it("twice in one process is IMAGE_BUSY too, by a link to it as well", () => {
+    const image = newImage();
+    expect(codeOf(() => openImage(image.path))).toBe("IMAGE_BUSY");
+    image.close();
+    openImage(image.path).close();
+  });
+
+  it("takes the lock of a process that was killed", async () => {
+    const path = newPath();
+    createImage(path, 9 * SECTOR);
+    const first = start("./image-holder.ts", [path]);
+    await first.said;
+    first.child.kill("SIGKILL");
+    await ended(first.child);
+    expect(readdirSync(directory).some((name) => name.includes(".lock-"))).toBe(true);
+    openImage(path).close();
+    expect(readdirSync(directory).some((name) => name.includes(".lock-"))).toBe(false);
+  });
+
+  it("respects the lock of another computer, which it cannot look into", () => {
+    const path = newPath();
+    createImage(path, 9 * SECTOR);
+    writeFileSync(`${path}.lock-1-1-1-00000000-00000000`, "");
+    expect(codeOf(() => openImage(path))).toBe("IMAGE_BUSY");
+  });
+
+  it("by processes that race for it is given to one at a time, and to each at some time", async () => {
+    const path = newPath();
+    createImage(path, 9 * SECTOR);
+    const end = Date.now() + 2000;
+    const racers = Array.from({ length: 3 }, () => start("./image-racer.ts", [path, end]));
+    for (const { had, together } of await Promise.all(racers.map((racer) => racer.said))) {
+      expect(had).toBeGreaterThan(0);
+      expect(together).toBe(0);
+    }
+  });
+});
+
+describe("a device on an image", () => {
+  it("writes every program and erase through and finds them again", async () => {
+    const image = newImage();
+    const { machine } = await probeMachine({ cells: image });
+    machine.powerOn();
+    machine.feed(request("p", 4096, 3, Uint8Array.of(1, 2, 3)));
+    machine.feed(request("p", 8192, 1, Uint8Array.of(7)));
+    machine.feed(request("e", 8192, SECTOR));
+    expect([...readFileSync(image.path).subarray(4096, 4100)]).toEqual([1, 2, 3, 0xff]);
+    expect(readFileSync(image.path)[8192]).toBe(0xff);
+    image.close();
+    const again = openImage(image.path);
+    const next = await probeMachine({ cells: again });
+    next.machine.powerOn();
+    next.machine.feed(request("r", 4096, 4));
+    expect(next.sent).toEqual([Uint8Array.of(1, 2, 3, 0xff)]);
+    again.close();
+  });
+
+  it("syncs what was written before a byte leaves, and only then", async () => {
+    const image = newImage();
+    const order: string[] = [];
+    const recording: Cells = {
+      size: image.size,
+      read: (address, into) => image.read(address, into),
+      write: (address, bytes) => {
+        order.push("write");
+        image.write(address, bytes);
+      },
+      sync: () => {
+        order.push("sync");
+        image.sync();
+      },
+    };
+    const { machine } = await probeMachine({ cells: recording });
+    machine.onTransmit = () => order.push("transmit");
+    machine.powerOn();
+    machine.feed(request("p", 4096, 1, Uint8Array.of(0)));
+    machine.feed(request("w", 2));
+    machine.runUntilIdle();
+    machine.feed(request("s"));
+    expect(order).toEqual(["write", "sync", "transmit", "write", "write", "sync", "transmit"]);
+    image.close();
+  });
+
+  it("keeps one reading of what a cut left unstable", async () => {
+    const image = newImage();
+    const { machine } = await probeMachine({ cells: image, seed: 3 });
+    machine.powerOn();
+    machine.cutAt({ call: 1, when: "during", kind: "power", tear: "unstable" });
+    machine.feed(request("p", 4096, 64, new Uint8Array(64)));
+    image.close();
+    const bytes = readFileSync(image.path).subarray(4096, 4160);
+    expect(bytes.equals(Buffer.alloc(64, 0xff))).toBe(false);
+    expect(bytes.equals(Buffer.alloc(64, 0x00))).toBe(false);
+  });
+
+  it("has the memory of a part of it only, and counts erases all the same", () => {
+    const sectors = 3000;
+    const image = newImage(sectors);
+    const flash = new Flash({ cells: image });
+    const byte = new Uint8Array(1);
+    for (let round = 0; round < 2; round++) {
+      for (let sector = 0; sector < sectors; sector++) {
+        flash.erase(sector * SECTOR, SECTOR);
+        flash.finish();
+        flash.program(sector * SECTOR, Uint8Array.of(sector & 0xff), 0, 1);
+        flash.finish();
+      }
+    }
+    for (let sector = 0; sector < sectors; sector++) {
+      flash.read(sector * SECTOR, byte, 0, 1);
+      expect([byte[0], flash.erases(sector)]).toEqual([sector & 0xff, 2]);
+    }
+    expect(() => flash.snapshot()).toThrow();
+    image.close();
+  });
+});
