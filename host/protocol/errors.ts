@@ -1,0 +1,286 @@
+// What the world does to a pad, in words. Every error has a stable `code`, one sentence that says what happened, typed
+// facts, what it means for the pad, and what to do next. No pad bytes, text or keys are ever in one.
+
+/** What an error means and what helps; written once per code. */
+export interface Words {
+  readonly message: string;
+  readonly pad: string;
+  readonly advice: string;
+}
+
+/** An error that the world caused, as opposed to a mistake of the program. */
+export class TearpadError<Code extends string = string, Facts extends object = object> extends Error {
+  /** Stable: programs may compare it. */
+  readonly code: Code;
+  readonly facts: Readonly<Facts>;
+  /** What it means for the pad. */
+  readonly pad: string;
+  /** What to do next. */
+  readonly advice: string;
+
+  constructor(code: Code, facts: Facts, words: Words, cause?: unknown) {
+    super(words.message, cause === undefined ? undefined : { cause });
+    this.name = "TearpadError";
+    this.code = code;
+    this.facts = facts;
+    this.pad = words.pad;
+    this.advice = words.advice;
+  }
+}
+
+/** The parts of a device that can be faulty, by the number that INFO and errors give them (SPEC section 8). */
+export const SECTIONS = [
+  "none",
+  "core",
+  "journal",
+  "identity",
+  "connection",
+  "encryption",
+  "pad",
+  "chip",
+  "unknown",
+] as const;
+export type Section = (typeof SECTIONS)[number];
+
+/** The states of a device, by number (SPEC sections 5 and 8). */
+export const STATES = ["blank", "filling", "inactive", "active", "cancelled", "wiping", "faulty", "unknown"] as const;
+export type State = (typeof STATES)[number];
+
+type Nothing = Record<string, never>;
+
+/** The errors that a device answers with, and their facts (SPEC section 9). Sizes and offsets are in bytes. */
+export interface DeviceFacts {
+  BAD_FRAME: { reason: "crc" | "length" | "too long" | "cobs" | "flags" | "unknown" };
+  NO_SESSION: { upUsed: number; downUsed: number; split: number; nextSlot: number };
+  WRONG_SEQUENCE: { expected: number };
+  UNKNOWN_COMMAND: Nothing;
+  BAD_ARGUMENT: { argumentOffset: number };
+  WRONG_STATE: { state: State };
+  FAULTY: { section: Section };
+  NEED_GRANT: { needed: number; room: number };
+  EXHAUSTED: { needed: number; room: number };
+  SLOTS_EXHAUSTED: { slots: number };
+  SLOT_UNKNOWN: Nothing;
+  AUTH_FAILED: { failedTags: number };
+  BOX_USED: { offset: number };
+  NOT_VERIFIED: { start: number; end: number };
+  FLASH_FAULT: { section: Section; address: number };
+  SUPPLY_LOW: Nothing;
+  FILL_REFUSED: { offset: number };
+  FILL_MISMATCH: Nothing;
+  WRONG_SIDE: Nothing;
+  BUSY: { done: number; total: number };
+  SUITE_UNKNOWN: { suite: number };
+}
+export type DeviceErrorCode = keyof DeviceFacts;
+
+/** An error that a device answered with, or that the host can tell from INFO before it asks. */
+export class DeviceError<C extends DeviceErrorCode = DeviceErrorCode> extends TearpadError<C, DeviceFacts[C]> {
+  constructor(code: C, facts: DeviceFacts[C]) {
+    const { message, pad, advice } = ERRORS[code];
+    super(code, facts, { message: message(facts), pad, advice });
+    this.name = "DeviceError";
+  }
+}
+
+/** Whether `error` is what a device answers with under this code; its facts are typed then. */
+export function isDeviceError<C extends DeviceErrorCode>(error: unknown, code: C): error is DeviceError<C> {
+  return error instanceof DeviceError && error.code === code;
+}
+
+/** The error in the payload of an error frame, or null when that is none that this version knows. */
+export function decodeError(payload: Uint8Array): DeviceError | null {
+  if (payload.length !== 20) return null;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const word = (index: number) => view.getUint32(4 + 4 * index, true);
+  const code = CODES[payload[0] as number];
+  if (code === undefined) return null;
+  return new DeviceError(code, ERRORS[code].facts(view.getUint16(2, true), word(0), word(1), word(2), word(3)));
+}
+
+/** The error of this number without the facts that would come with it, as INFO reports how the last work ended. */
+export function errorCode(number: number): DeviceErrorCode | null {
+  return CODES[number] ?? null;
+}
+
+/** The section of this number; a number of a later version is "unknown". */
+export function sectionName(number: number): Section {
+  return SECTIONS[number] ?? "unknown";
+}
+
+/** The state of this number; a number of a later version is "unknown". */
+export function stateName(number: number): State {
+  return STATES[number] ?? "unknown";
+}
+
+interface Kind<Facts> {
+  readonly number: number;
+  facts(detail: number, a: number, b: number, c: number, d: number): Facts;
+  message(facts: Facts): string;
+  readonly pad: string;
+  readonly advice: string;
+}
+
+const BAD_FRAME_REASONS = ["unknown", "crc", "length", "too long", "cobs", "flags"] as const;
+const UNTOUCHED = "No pad bytes were used.";
+const none = (): Nothing => ({});
+
+const ERRORS: { readonly [C in DeviceErrorCode]: Kind<DeviceFacts[C]> } = {
+  BAD_FRAME: {
+    number: 1,
+    facts: (detail) => ({ reason: BAD_FRAME_REASONS[detail] ?? "unknown" }),
+    message: ({ reason }) => `The device could not read a frame (${reason}).`,
+    pad: UNTOUCHED,
+    advice: "Try again; if it stays, check the cable and that no other program uses the line.",
+  },
+  NO_SESSION: {
+    number: 2,
+    facts: (_detail, a, b, c, d) => ({ upUsed: a, downUsed: b, split: c, nextSlot: d }),
+    message: () => "The device has restarted, or another program has greeted it, since this session began.",
+    pad: "What the device reserved before stays used; nothing is used twice.",
+    advice: "Begin a new session, compare the marks, and seal again what did not arrive.",
+  },
+  WRONG_SEQUENCE: {
+    number: 3,
+    facts: (_detail, a) => ({ expected: a }),
+    message: ({ expected }) => `The device expected the frame with sequence ${expected}.`,
+    pad: UNTOUCHED,
+    advice: "Begin a new session and compare the marks; make sure that one program alone uses the device.",
+  },
+  UNKNOWN_COMMAND: {
+    number: 4,
+    facts: none,
+    message: () => "The device does not know this command.",
+    pad: UNTOUCHED,
+    advice: "Update the device's firmware or this program, so that both are of one version.",
+  },
+  BAD_ARGUMENT: {
+    number: 5,
+    facts: (detail) => ({ argumentOffset: detail }),
+    message: ({ argumentOffset }) => `The device refused the argument at byte ${argumentOffset} of a command.`,
+    pad: UNTOUCHED,
+    advice: "Check what was asked for against the device's pad; a bundle that leads here was made or changed wrongly.",
+  },
+  WRONG_STATE: {
+    number: 6,
+    facts: (detail) => ({ state: stateName(detail) }),
+    message: ({ state }) => `The device does not do this in its state "${state}".`,
+    pad: UNTOUCHED,
+    advice: "A blank device, or one whose fill was interrupted, is filled first; one that is active cannot be filled.",
+  },
+  FAULTY: {
+    number: 7,
+    facts: (detail) => ({ section: sectionName(detail) }),
+    message: ({ section }) => `The device is faulty: its section "${section}" cannot be trusted.`,
+    pad: "The device answers questions only and uses no pad bytes.",
+    advice: "Keep it for inspection, retire this pad, and make a new pair.",
+  },
+  NEED_GRANT: {
+    number: 8,
+    facts: (_detail, a, b) => ({ needed: a, room: b }),
+    message: ({ needed, room }) => `This needs ${needed} pad bytes and ${room} are granted to this side.`,
+    pad: UNTOUCHED,
+    advice: "Ask the other side to seal something with a grant, open that here, and seal again.",
+  },
+  EXHAUSTED: {
+    number: 9,
+    facts: (_detail, a, b) => ({ needed: a, room: b }),
+    message: ({ needed, room }) => `This needs ${needed} pad bytes and this side has ${room} left.`,
+    pad: UNTOUCHED,
+    advice: "Send less, or make a new pair and bring the twin to the other side.",
+  },
+  SLOTS_EXHAUSTED: {
+    number: 10,
+    facts: (_detail, a) => ({ slots: a }),
+    message: ({ slots }) => `All ${slots} slots of this side are used.`,
+    pad: "The bytes that are left cannot start another message.",
+    advice: "Make a new pair; fewer and longer messages use fewer slots.",
+  },
+  SLOT_UNKNOWN: {
+    number: 11,
+    facts: none,
+    message: () => "This bundle was opened before, or it was not sealed by this device's twin.",
+    pad: UNTOUCHED,
+    advice: "Look for the text that was delivered before; otherwise use the device whose twin sealed the bundle.",
+  },
+  AUTH_FAILED: {
+    number: 12,
+    facts: (_detail, a) => ({ failedTags: a }),
+    message: ({ failedTags }) =>
+      `A box was changed on its way, or is not of this pad (failed tags since boot: ${failedTags}).`,
+    pad: "No pad bytes were used and no text of that box was given out.",
+    advice: "Get the bundle again from where it came from; if it fails again the sender seals the text anew.",
+  },
+  BOX_USED: {
+    number: 13,
+    facts: (_detail, a) => ({ offset: a }),
+    message: ({ offset }) => `The pad bytes of the box at offset ${offset} were destroyed after it was delivered.`,
+    pad: UNTOUCHED,
+    advice: "Look for the text that was delivered before.",
+  },
+  NOT_VERIFIED: {
+    number: 14,
+    facts: (_detail, a, b) => ({ start: a, end: b }),
+    message: ({ start, end }) =>
+      `The device releases only what it has verified since it started, now ${start} to ${end}.`,
+    pad: UNTOUCHED,
+    advice: "Open the boxes again, then release them.",
+  },
+  FLASH_FAULT: {
+    number: 15,
+    facts: (detail, a) => ({ section: sectionName(detail), address: a }),
+    message: ({ section, address }) => `The device's flash fails at address ${address} (section "${section}").`,
+    pad: "Nothing was given out; bytes that were already reserved stay used.",
+    advice: "Check the supply and the chip; if it stays, retire this pad and make a new pair.",
+  },
+  SUPPLY_LOW: {
+    number: 16,
+    facts: none,
+    message: () => "The device's supply is too low to change its flash.",
+    pad: "Nothing was given out; bytes that were already reserved stay used.",
+    advice: "Use another port or cable, without a hub, and try again.",
+  },
+  FILL_REFUSED: {
+    number: 17,
+    facts: (_detail, a) => ({ offset: a }),
+    message: ({ offset }) => `Nine or more equal bytes in a row at offset ${offset} cannot be part of a pad.`,
+    pad: "The device holds no pad yet.",
+    advice: "Check the source of randomness, then fill both devices anew from fresh bytes.",
+  },
+  FILL_MISMATCH: {
+    number: 18,
+    facts: none,
+    message: () => "The device read its pad back and it is not what was written.",
+    pad: "The device holds no usable pad.",
+    advice: "Fill it again; if it fails again the chip is bad.",
+  },
+  WRONG_SIDE: {
+    number: 19,
+    facts: none,
+    message: () => "Only the high side of a pad can grant.",
+    pad: UNTOUCHED,
+    advice: "Seal without a grant here, or grant on the other device.",
+  },
+  BUSY: {
+    number: 20,
+    facts: (_detail, a, b) => ({ done: a, total: b }),
+    message: ({ done, total }) => `The device is busy: ${done} of ${total} bytes done.`,
+    pad: UNTOUCHED,
+    advice: "Wait until it has finished.",
+  },
+  SUITE_UNKNOWN: {
+    number: 21,
+    facts: (detail) => ({ suite: detail }),
+    message: ({ suite }) => `The device does not know suite ${suite}.`,
+    pad: UNTOUCHED,
+    advice: "Update the device's firmware or this program, so that both are of one version.",
+  },
+};
+
+const CODES: readonly (DeviceErrorCode | undefined)[] = codesByNumber();
+
+function codesByNumber(): (DeviceErrorCode | undefined)[] {
+  const codes: (DeviceErrorCode | undefined)[] = [];
+  for (const [code, { number }] of Object.entries(ERRORS)) codes[number] = code as DeviceErrorCode;
+  return codes;
+}
