@@ -1,12 +1,12 @@
 // Boot: from whatever the last power cut left to a device that may serve (SPEC section 6). Nothing is answered before all of it is done.
 
 import { prepareCrc } from "./crc32";
-import { Code, faulty, Section } from "./failure";
+import { faulty, Section } from "./failure";
 import { erasedFrom, zeroUnlessZero } from "./flash";
 import { norGeometry } from "./hal";
 import { adoptPad, loadIdentity } from "./identity";
 import { commit, foldHigh, join } from "./journal";
-import { chip, EPOCH_SIZE, EPOCHS_MAX, Epoch, epochs, health, pad, place, State, state } from "./layout";
+import { chip, EPOCH_SIZE, EPOCHS_MAX, Epoch, epochs, health, pad, State, state } from "./layout";
 import { HIGH, heedWitness, NO_SIDE, settle, slots } from "./pad";
 
 const TRAPS_MAX: u32 = 3;
@@ -83,7 +83,8 @@ function takeNewestPending(): void {
 function burnAgain(): u32 {
   for (let at = epochs; at < epochs + EPOCHS_MAX * EPOCH_SIZE; at += EPOCH_SIZE) {
     const last = changetype<Epoch>(at);
-    if (!last.pendingLength || last.pendingOffset > pad.length || last.pendingLength > pad.length - last.pendingOffset) continue;
+    if (!last.pendingLength || last.pendingOffset > pad.length || last.pendingLength > pad.length - last.pendingOffset)
+      continue;
     const code = zeroUnlessZero(chip.padBase + last.pendingOffset, last.pendingLength);
     if (code) return code;
   }

@@ -2,9 +2,9 @@
 
 import { badArgument, Code, fail, Section } from "./failure";
 import { commitFill, fill, write } from "./fill";
-import { PAD_ID_AT, PAGES, pageAddress, provenance, SERIAL_AT, SERIAL_SIZE } from "./identity";
 import { PAGE_SIZE } from "./flash";
 import { norRead } from "./hal";
+import { PAD_ID_AT, PAGES, pageAddress, provenance, SERIAL_AT, SERIAL_SIZE } from "./identity";
 import { aside, chip, FRAME_HEAD, health, Kind, line, PAYLOAD_MAX, pad, State, state, work } from "./layout";
 import { find, openBox, release, releaseSlot } from "./open";
 import { NO_SIDE, room } from "./pad";
@@ -41,7 +41,8 @@ export function isAside(type: u32): bool {
 export function answerAside(type: u32, payload: usize, length: u32): u32 {
   if (type === Command.HELLO) return length === 4 ? hello(load<u32>(payload)) : badArgument(0);
   if (type === Command.INFO) return length === 0 ? info() : badArgument(0);
-  if (health.fault && (health.fault < Section.IDENTITY || health.fault > Section.PAD)) return fail(Code.FAULTY, health.fault);
+  if (health.fault && (health.fault < Section.IDENTITY || health.fault > Section.PAD))
+    return fail(Code.FAULTY, health.fault);
   if (state.state <= State.FILLING) return fail(Code.WRONG_STATE, state.state);
   return length === 4 && load<u32>(payload) < PAGES ? readPage(load<u32>(payload)) : badArgument(0);
 }

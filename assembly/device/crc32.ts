@@ -13,6 +13,7 @@ export function prepareCrc(): void {
 
 export function crc32(data: usize, length: u32): u32 {
   let crc: u32 = 0xffffffff;
-  for (let i: u32 = 0; i < length; i++) crc = (crc >> 8) ^ load<u32>(crcTable + (((crc ^ load<u8>(data + i)) & 255) << 2));
+  for (let i: u32 = 0; i < length; i++)
+    crc = (crc >> 8) ^ load<u32>(crcTable + (((crc ^ load<u8>(data + i)) & 255) << 2));
   return ~crc;
 }

@@ -2,11 +2,36 @@
 
 import { begin, finish, updatePadded } from "../engine/poly1305";
 import { badArgument, Code, fail } from "./failure";
-import { erase, program, PAGE_SIZE, SECTOR_SIZE } from "./flash";
+import { erase, PAGE_SIZE, program, SECTOR_SIZE } from "./flash";
 import { entropy, supplyOk } from "./hal";
-import { composeIdentity, loadIdentity, PAGES, pageAddress, SERIAL_AT, SERIAL_SIZE, shapePad, writePage } from "./identity";
+import {
+  composeIdentity,
+  loadIdentity,
+  PAGES,
+  pageAddress,
+  SERIAL_AT,
+  SERIAL_SIZE,
+  shapePad,
+  writePage,
+} from "./identity";
 import { commit } from "./journal";
-import { chip, expectedTag, FRAME_HEAD, Kind, line, mac, Pad, pad, page, reply, State, slice, state, tag, work } from "./layout";
+import {
+  chip,
+  expectedTag,
+  FRAME_HEAD,
+  Kind,
+  line,
+  mac,
+  Pad,
+  pad,
+  page,
+  reply,
+  State,
+  slice,
+  state,
+  tag,
+  work,
+} from "./layout";
 import { CONTROL_RESERVE, readPad, SLOT_SPACING } from "./pad";
 
 const BLOCK_SIZE: u32 = 65536;

@@ -11,14 +11,14 @@ const TRIES = 3;
 function equal(a: usize, b: usize, length: u32): bool {
   let difference: u32 = 0;
   for (let i: u32 = 0; i < length; i += 4) difference |= load<u32>(a + i) ^ load<u32>(b + i);
-  return difference == 0;
+  return difference === 0;
 }
 
 /** Whether all of `length` bytes (a multiple of 4, aligned) have this value in every word. */
-export function uniform(data: usize, length: u32, word: u32): bool {
+function uniform(data: usize, length: u32, word: u32): bool {
   let difference: u32 = 0;
   for (let i: u32 = 0; i < length; i += 4) difference |= load<u32>(data + i) ^ word;
-  return difference == 0;
+  return difference === 0;
 }
 
 /** Programs inside one page and reads it back; length a multiple of 4. */
@@ -46,7 +46,7 @@ export function zero(address: u32, length: u32): u32 {
       const status = norProgram(address, zeros, part);
       norRead(address, page, part);
       if (!status && allZero(page, part)) break;
-      if (++tries == TRIES) return fail(Code.FLASH_FAULT, Section.PAD, address);
+      if (++tries === TRIES) return fail(Code.FLASH_FAULT, Section.PAD, address);
     }
     address += part;
   }
@@ -71,7 +71,7 @@ export function zeroUnlessZero(address: u32, length: u32): u32 {
 export function allZero(data: usize, length: u32): bool {
   let some: u32 = 0;
   for (let i: u32 = 0; i < length; i++) some |= load<u8>(data + i);
-  return some == 0;
+  return some === 0;
 }
 
 /** Whether the flash from `address`, where a sector begins, to the end of the chip reads erased. */

@@ -1,10 +1,22 @@
 // The line: COBS frames in and out, and the rule that a command runs at most once (SPEC section 7). Window of one; the device never speaks first.
 
-import { crc32 } from "./crc32";
 import { answerAside, execute, isAside } from "./command";
-import { badArgument, Code, fail } from "./failure";
+import { crc32 } from "./crc32";
+import { Code, fail } from "./failure";
 import { transmit } from "./hal";
-import { aside, FRAME_HEAD, FRAME_MAX, failure, frame, line, outgoing, PAYLOAD_MAX, reply, state, window } from "./layout";
+import {
+  aside,
+  FRAME_HEAD,
+  FRAME_MAX,
+  failure,
+  frame,
+  line,
+  outgoing,
+  PAYLOAD_MAX,
+  reply,
+  state,
+  window,
+} from "./layout";
 
 const CRC_SIZE: u32 = 4;
 const ERROR_TYPE: u32 = 0xff;
@@ -52,7 +64,8 @@ function endFrame(): void {
   if (!began) return;
   if (tooLong) badFrame(Bad.TOO_LONG, false);
   else if (broken) badFrame(Bad.COBS, false);
-  else if (length < FRAME_HEAD + CRC_SIZE || load<u16>(frame, 2) !== <u16>(length - FRAME_HEAD - CRC_SIZE)) badFrame(Bad.LENGTH, false);
+  else if (length < FRAME_HEAD + CRC_SIZE || load<u16>(frame, 2) !== <u16>(length - FRAME_HEAD - CRC_SIZE))
+    badFrame(Bad.LENGTH, false);
   else if (load<u32>(frame + length - CRC_SIZE) !== crc32(frame, length - CRC_SIZE)) badFrame(Bad.CRC, false);
   else if (load<u8>(frame, 1)) badFrame(Bad.FLAGS, true);
   else handle(length - FRAME_HEAD - CRC_SIZE);

@@ -3,7 +3,7 @@
 
 import { TEXT_MAX } from "../engine/box";
 import { crc32 } from "./crc32";
-import { Code, Section } from "./failure";
+import { Section } from "./failure";
 import { PAGE_SIZE, program } from "./flash";
 import { norRead } from "./hal";
 import { chip, identity, pad } from "./layout";

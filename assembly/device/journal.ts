@@ -8,7 +8,20 @@ import { crc32 } from "./crc32";
 import { Code, fail, faulty, Section } from "./failure";
 import { erase, program, SECTOR_SIZE } from "./flash";
 import { norRead } from "./hal";
-import { chip, EPOCH_SIZE, EPOCHS_MAX, Epoch, epochs, pad, place, RECORD_SIZE, Record, State, slice, state } from "./layout";
+import {
+  chip,
+  EPOCH_SIZE,
+  EPOCHS_MAX,
+  Epoch,
+  epochs,
+  pad,
+  place,
+  RECORD_SIZE,
+  Record,
+  State,
+  slice,
+  state,
+} from "./layout";
 
 const MAGIC: u32 = 0x314a5054; // TPJ1
 const CRC_AT: u32 = RECORD_SIZE - 4;
@@ -22,17 +35,17 @@ const FAILURES_MAX: u32 = 3;
 export function commit(): u32 {
   let sectorsLeft = chip.journalSectors;
   while (true) {
-    if (!place.ready || place.index == RECORDS || place.failures == FAILURES_MAX) {
+    if (!place.ready || place.index === RECORDS || place.failures === FAILURES_MAX) {
       if (!sectorsLeft--) break;
       const code = nextSector();
-      if (code == Code.SUPPLY_LOW) return code;
+      if (code === Code.SUPPLY_LOW) return code;
       if (code) continue;
     }
     state.magic = MAGIC;
     state.sequence++;
     store<u32>(changetype<usize>(state) + CRC_AT, crc32(changetype<usize>(state), CRC_AT));
     const code = program(address(place.sector, place.index), changetype<usize>(state), RECORD_SIZE);
-    if (code == Code.SUPPLY_LOW) return code;
+    if (code === Code.SUPPLY_LOW) return code;
     place.index++;
     if (!code) return Code.OK;
     place.failures++;
@@ -48,7 +61,7 @@ function address(sector: u32, index: u32): u32 {
 /** Erases the sector behind the present one even if it looks blank: what looks blank after a cut may not be. */
 function nextSector(): u32 {
   place.ready = 0;
-  place.sector = place.sector + 1 == chip.journalSectors ? 0 : place.sector + 1;
+  place.sector = place.sector + 1 === chip.journalSectors ? 0 : place.sector + 1;
   place.index = 0;
   place.failures = 0;
   const code = erase(place.sector * SECTOR_SIZE, SECTOR_SIZE);
@@ -76,7 +89,7 @@ export function join(): bool {
       }
       epoch = max(epoch, record.epoch);
       if (record.generation > state.generation) forget(record.generation);
-      if (record.generation == state.generation) merge(record);
+      if (record.generation === state.generation) merge(record);
     }
   }
   state.sequence = sequence;
@@ -86,9 +99,9 @@ export function join(): bool {
 
 function valid(record: Record): bool {
   return (
-    record.magic == MAGIC &&
+    record.magic === MAGIC &&
     record.state <= State.LAST &&
-    load<u32>(changetype<usize>(record) + CRC_AT) == crc32(changetype<usize>(record), CRC_AT)
+    load<u32>(changetype<usize>(record) + CRC_AT) === crc32(changetype<usize>(record), CRC_AT)
   );
 }
 
@@ -110,7 +123,7 @@ function merge(record: Record): void {
   state.revision = max(state.revision, record.revision);
   for (let at = epochs; at < epochs + EPOCHS_MAX * EPOCH_SIZE; at += EPOCH_SIZE) {
     const last = changetype<Epoch>(at);
-    if (last.epoch && last.epoch != record.epoch) continue;
+    if (last.epoch && last.epoch !== record.epoch) continue;
     if (last.epoch && last.sequence > record.sequence) return;
     last.epoch = record.epoch;
     last.sequence = record.sequence;
@@ -146,7 +159,8 @@ function newestBefore(newer: u32): Record | null {
   for (let at: u32 = 0; at < chip.journalSectors * SECTOR_SIZE; at += RECORD_SIZE) {
     norRead(at, slice, RECORD_SIZE);
     const record = changetype<Record>(slice);
-    if (record.sequence >= newer || record.sequence <= best || record.generation != state.generation || !valid(record)) continue;
+    if (record.sequence >= newer || record.sequence <= best || record.generation !== state.generation || !valid(record))
+      continue;
     best = record.sequence;
     bestAt = at;
   }

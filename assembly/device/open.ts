@@ -1,14 +1,24 @@
 // Opening: verify, hand over, and burn only when the host says that the text is safe (release). Until then a cut loses no answer. The danger of an unburned
 // box is only that it is opened twice, never that its bytes seal anything.
 
-import { associate, BOX_HEADER, BOX_KEY, BOX_TAG, DATA, LAST, OPENING, open, suspicious, TEXT_MAX } from "../engine/box";
+import {
+  associate,
+  BOX_HEADER,
+  BOX_KEY,
+  BOX_TAG,
+  DATA,
+  LAST,
+  OPENING,
+  open,
+  suspicious,
+  TEXT_MAX,
+} from "../engine/box";
 import { badArgument, Code, fail } from "./failure";
 import { allZero } from "./flash";
 import { PAD_ID_AT } from "./identity";
 import { commit } from "./journal";
 import { associated, FRAME_HEAD, health, line, opening, pad, page, reply, slice, state, verified } from "./layout";
 import {
-  burn,
   CONTROL_RESERVE,
   consumption,
   flashFault,
@@ -18,8 +28,8 @@ import {
   SLOT_SIZE,
   sealing,
   setBurned,
-  setUsed,
   settle,
+  setUsed,
   slotAt,
   slots,
   UP,
@@ -85,7 +95,8 @@ function lookUp(wanted: usize): u32 {
 /** Low takes the maximum of the split it holds and the one it is told, durably. Only an authenticated opening comes here. */
 function takeGrant(split: u32): u32 {
   if (pad.side !== LOW || split <= state.split) return Code.OK;
-  if (split & (pad.unit - 1) || split > pad.downEnd - CONTROL_RESERVE || split > pad.downEnd - state.downUsed) return Code.OK;
+  if (split & (pad.unit - 1) || split > pad.downEnd - CONTROL_RESERVE || split > pad.downEnd - state.downUsed)
+    return Code.OK;
   const code = settle();
   if (code) return code;
   state.split = split;
@@ -99,7 +110,8 @@ export function openBox(payload: usize, length: u32): u32 {
   const header = load<u32>(item);
   const kind = header >> 16;
   const n = header & 0xffff;
-  if ((kind !== DATA && kind !== LAST) || n > TEXT_MAX || length !== 4 + BOX_HEADER + n + BOX_TAG) return badArgument(4);
+  if ((kind !== DATA && kind !== LAST) || n > TEXT_MAX || length !== 4 + BOX_HEADER + n + BOX_TAG)
+    return badArgument(4);
   const size = consumption(n);
   const lowest = pad.side === LOW ? state.split : pad.upBase;
   const end = pad.side === LOW ? pad.downEnd : state.split;

@@ -7,7 +7,7 @@ import { norRead, supplyOk } from "./hal";
 import { chip, pad, page, slice, state } from "./layout";
 
 export const UP: u32 = 0;
-export const DOWN: u32 = 1;
+const DOWN: u32 = 1;
 export const LOW: u32 = 0;
 export const HIGH: u32 = 1;
 export const NO_SIDE: u32 = 255;
@@ -82,7 +82,7 @@ export function flashFault(offset: u32, length: u32): u32 {
 }
 
 /** Whether the bytes at an offset show that they were used. */
-export function witnessed(offset: u32): bool {
+function witnessed(offset: u32): bool {
   readPad(offset, page, WITNESS);
   return allZero(page, WITNESS);
 }

@@ -1,6 +1,18 @@
 // Sealing: reserve durably, read, burn, check, and only then send (design: using bytes). From the commit on the bytes are gone, whatever happens next.
 
-import { associate, BOX_HEADER, BOX_KEY, BOX_TAG, DATA, LAST, OPENING, SLOT, seal, suspicious, TEXT_MAX } from "../engine/box";
+import {
+  associate,
+  BOX_HEADER,
+  BOX_KEY,
+  BOX_TAG,
+  DATA,
+  LAST,
+  OPENING,
+  SLOT,
+  seal,
+  suspicious,
+  TEXT_MAX,
+} from "../engine/box";
 import { badArgument, Code, fail } from "./failure";
 import { PAD_ID_AT } from "./identity";
 import { commit } from "./journal";
@@ -18,8 +30,8 @@ import {
   SLOT_SIZE,
   sealing,
   setBurned,
-  setUsed,
   settle,
+  setUsed,
   slotAt,
   slots,
   used,

@@ -84,13 +84,18 @@ export function open(slice: usize, aad: usize, item: usize, text: usize): bool {
  * the text would leave in clear. Among random bytes it happens with a probability of length / 2^64. The address is a multiple of 4.
  */
 export function suspicious(slice: usize, length: u32): bool {
-  // Nine equal bytes cover a whole word wherever they begin; a word of four equal bytes is rare, and then looked at.
+  // Wherever nine equal bytes begin, they cover a whole word at a multiple of 4 and the byte behind it. Such words are
+  // rare, and only they are looked at.
   let i: u32 = 0;
   if (ASC_FEATURE_SIMD) {
-    for (; i + 64 <= length; i += 64) {
+    for (; i + 64 < length; i += 64) {
+      const words = slice + i;
       const flat = v128.or(
-        v128.or(flatWords(slice + i), flatWords(slice + i + 16)),
-        v128.or(flatWords(slice + i + 32), flatWords(slice + i + 48)),
+        v128.or(i32x4.eq(v128.load(words), v128.load(words, 1)), i32x4.eq(v128.load(words, 16), v128.load(words, 17))),
+        v128.or(
+          i32x4.eq(v128.load(words, 32), v128.load(words, 33)),
+          i32x4.eq(v128.load(words, 48), v128.load(words, 49)),
+        ),
       );
       if (v128.any_true(flat) && plateau(slice, length, i, i + 64)) return true;
     }
@@ -100,11 +105,6 @@ export function suspicious(slice: usize, length: u32): bool {
     if (word === rotl(word, 8) && plateau(slice, length, i, i + 4)) return true;
   }
   return false;
-}
-
-function flatWords(address: usize): v128 {
-  const words = v128.load(address);
-  return i32x4.eq(words, i8x16.shuffle(words, words, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12));
 }
 
 /** Whether nine equal bytes begin or end within [from, to), looking as far beyond as they may reach. */

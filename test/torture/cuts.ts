@@ -1,0 +1,162 @@
+// Every cut of every operation, once and twice: before, in the middle of and behind each HAL call, by loss of power with every tear and by a reset of the
+// controller. After each the device boots and is held against the ideal.
+
+import { type Cut, type HalCallName, TEARS } from "../../simulator/index.ts";
+import { type Findings, type Ideal, noFindings } from "./ideal.ts";
+import type { Rig, RigSnapshot } from "./rig.ts";
+import { aftermath, type LateScenario, type Scenario } from "./scenarios.ts";
+
+export interface Tally {
+  cuts: number;
+  bytesReused: number;
+  messagesLost: number;
+  /** The first findings, each with the position that replays it. */
+  failures: string[];
+}
+
+export function newTally(): Tally {
+  return { cuts: 0, bytesReused: 0, messagesLost: 0, failures: [] };
+}
+
+const FAILURES_KEPT = 20;
+
+function count(tally: Tally, findings: Findings, where: string): void {
+  tally.cuts++;
+  tally.bytesReused += findings.reused;
+  tally.messagesLost += findings.lost;
+  if (!findings.reused && !findings.lost && !findings.wrong.length) return;
+  if (tally.failures.length < FAILURES_KEPT) {
+    const what = [...findings.wrong];
+    if (findings.reused) what.push(`${findings.reused} pad bytes used twice`);
+    if (findings.lost) what.push(`${findings.lost} boxes or slots lost`);
+    tally.failures.push(`${where}: ${what.join("; ")}`);
+  }
+}
+
+/** The HAL calls that an action makes when nothing is cut. */
+function callsOf(rig: Rig, action: () => void): HalCallName[] {
+  const names: HalCallName[] = [];
+  rig.machine.observe = (call) => names.push(call.name);
+  action();
+  rig.machine.observe = null;
+  return names;
+}
+
+/** All ways to cut at the calls of an action. */
+export function positions(calls: readonly HalCallName[]): Cut[] {
+  const list: Cut[] = [];
+  for (const [i, name] of calls.entries()) {
+    const call = i + 1;
+    const writes = name === "norProgram" || name === "norErase";
+    for (const kind of ["power", "reset"] as const) {
+      list.push({ call, when: "before", kind });
+      if (writes && kind === "power") for (const tear of TEARS) list.push({ call, when: "during", kind, tear });
+      else if (writes || name === "transmit") list.push({ call, when: "during", kind });
+      list.push({ call, when: "after", kind });
+    }
+  }
+  return list;
+}
+
+export function nameOf(cut: Cut): string {
+  return `${cut.kind} ${cut.when} call ${cut.call}${cut.tear ? ` (${cut.tear})` : ""}`;
+}
+
+interface Start {
+  readonly rig: Rig;
+  readonly snapshot: RigSnapshot;
+  readonly ideal: Ideal;
+}
+
+function goTo(start: Start, salt: number): Ideal {
+  start.rig.restore(start.snapshot);
+  start.rig.flash.random.seed(salt);
+  return start.ideal.clone();
+}
+
+/** Cuts a scenario once at each position and hands the state behind the cut, without power, to `then`. */
+function cutOnce(
+  scenario: Scenario,
+  salt: number,
+  then: (cut: Cut, ideal: Ideal, findings: Findings) => boolean,
+): void {
+  const { rig } = scenario;
+  const idle = goTo(scenario, salt);
+  const calls = callsOf(rig, () => scenario.run(rig, idle, noFindings()));
+  for (const cut of positions(calls)) {
+    const ideal = goTo(scenario, salt + cut.call);
+    const findings = noFindings();
+    rig.machine.cutAt(cut);
+    scenario.run(rig, ideal, findings);
+    if (rig.machine.disarm()) throw new Error(`${scenario.name}: ${nameOf(cut)} did not come`);
+    if (!then(cut, ideal, findings)) return;
+  }
+}
+
+/** Every single cut of a scenario. `goOn` is asked after each. */
+export function singleCuts(scenario: Scenario, salt: number, tally: Tally, goOn: () => boolean = () => true): void {
+  const { rig } = scenario;
+  cutOnce(scenario, salt, (cut, ideal, findings) => {
+    rig.machine.powerOn();
+    aftermath(rig, ideal, findings);
+    count(tally, findings, `${scenario.name}; ${nameOf(cut)}; salt ${salt}`);
+    return goOn();
+  });
+}
+
+/** Every single cut, and behind it every cut of the boot; `take` chooses among the second ones. */
+export function doubleCuts(
+  scenario: Scenario,
+  salt: number,
+  tally: Tally,
+  take: (n: number) => boolean,
+  goOn: () => boolean = () => true,
+): number {
+  const { rig } = scenario;
+  let total = 0;
+  cutOnce(scenario, salt, (cut, cutIdeal, cutFindings) => {
+    const behind: Start = { rig, snapshot: rig.snapshot(), ideal: cutIdeal };
+    const calls = callsOf(rig, () => rig.machine.powerOn());
+    for (const second of positions(calls)) {
+      if (!take(total++)) continue;
+      const ideal = goTo(behind, salt + second.call * 977);
+      const findings: Findings = { ...cutFindings, wrong: [...cutFindings.wrong] };
+      rig.machine.cutAt(second);
+      rig.machine.powerOn();
+      // The boot may differ from the one that was counted, since unstable cells are drawn anew.
+      if (!rig.machine.disarm()) rig.machine.powerOn();
+      aftermath(rig, ideal, findings);
+      count(tally, findings, `${scenario.name}; ${nameOf(cut)}, then ${nameOf(second)}; salt ${salt}`);
+      if (!goOn()) return false;
+    }
+    return true;
+  });
+  return total;
+}
+
+/** Seeds tried for each of the two boots: enough to meet every mood of the unstable cells. */
+const DRAWS = 12;
+
+/**
+ * Records that one boot cannot read and the next one can: the first operation is cut in its record, the second done after a boot, and then
+ * comes another boot, in which the first may turn up.
+ */
+export function lateRecords(scenario: LateScenario, tally: Tally): void {
+  const { rig } = scenario;
+  for (let drawn = 0; drawn < DRAWS * DRAWS; drawn++) {
+    const ideal = goTo(scenario, 1);
+    const findings = noFindings();
+    rig.machine.cutAt({ call: 1, name: "norProgram", when: "during", kind: "power", tear: "unstable" });
+    scenario.run(rig, ideal, findings);
+    rig.flash.random.seed(1 + Math.floor(drawn / DRAWS));
+    rig.machine.powerOn();
+    ideal.check(rig, findings);
+    rig.hello();
+    scenario.next(rig, ideal, findings);
+    rig.machine.powerCut();
+    rig.flash.random.seed(1 + (drawn % DRAWS));
+    rig.machine.powerOn();
+    aftermath(rig, ideal, findings);
+    count(tally, findings, `${scenario.name}; boots ${drawn}`);
+  }
+}

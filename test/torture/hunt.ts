@@ -1,0 +1,36 @@
+// The hunt: how many cuts it takes until a planted defect shows. First every single cut of every operation, then random lives, then double cuts.
+
+import type { Core } from "../../simulator/index.ts";
+import { doubleCuts, lateRecords, newTally, singleCuts } from "./cuts.ts";
+import { Pair } from "./histories.ts";
+import { lateScenarios, scenarios } from "./scenarios.ts";
+
+export interface Catch {
+  readonly found: boolean;
+  readonly cuts: number;
+  /** The first sign of it. */
+  readonly sign: string;
+}
+
+const LIVES_FIRST = 150;
+const LIVES_MAX = 20_000;
+
+/** Hunts in this core until something is found or `goOn` says no. */
+export function hunt(core: Core, seed: number, goOn: () => boolean): Catch {
+  const tally = newTally();
+  const clean = (): boolean => tally.failures.length === 0;
+  const onward = (): boolean => clean() && goOn();
+  try {
+    const pair = new Pair(core);
+    for (let life = 0; life < LIVES_FIRST && onward(); life++) pair.live(seed * 100_000 + life, tally);
+    for (const scenario of lateScenarios(core)) if (onward()) lateRecords(scenario, tally);
+    const list = scenarios(core);
+    for (const scenario of list) if (onward()) singleCuts(scenario, seed, tally, onward);
+    for (let life = LIVES_FIRST; life < LIVES_MAX && onward(); life++) pair.live(seed * 100_000 + life, tally);
+    for (const scenario of list) if (onward()) doubleCuts(scenario, seed, tally, (n) => n % 101 === 0, onward);
+  } catch (thrown) {
+    // A core so broken that the bench cannot even be set up, or one that the strict chip stops.
+    return { found: true, cuts: tally.cuts, sign: thrown instanceof Error ? thrown.message : String(thrown) };
+  }
+  return { found: !clean(), cuts: tally.cuts, sign: tally.failures[0] ?? "" };
+}

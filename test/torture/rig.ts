@@ -1,0 +1,218 @@
+// A device on the bench: a machine on a small chip, filled with a pad that the bench knows, and the bare commands of SPEC section 8. Only the torture uses it:
+// whatever it asserts it sees from outside, through frames, INFO, and a look at the chip.
+
+import { createHash } from "node:crypto";
+import { cobsEncode } from "../../host/protocol/cobs.ts";
+import { crc32 } from "../../host/protocol/crc32.ts";
+import { type Core, Flash, Machine, type MachineSnapshot } from "../../simulator/index.ts";
+import { poly1305 } from "../second/box.ts";
+
+export const LOW = 0;
+export const HIGH = 1;
+export type Side = typeof LOW | typeof HIGH;
+
+/** Four journal sectors, two identity copies, and five sectors of pad: the smallest chip on which a journal turns and boxes cross sectors. */
+export const SECTORS = 11;
+export const PAD_BASE: number = 6 * 4096;
+export const PAD_LENGTH: number = (SECTORS - 6) * 4096;
+export const SLOTS = 2;
+export const SLOT_SIZE = 192;
+export const UP_BASE: number = SLOTS * SLOT_SIZE;
+export const DOWN_END: number = PAD_LENGTH - SLOTS * SLOT_SIZE;
+export const FIRST_SPLIT: number = UP_BASE + Math.floor((DOWN_END - UP_BASE) / 2);
+export const CONTROL_RESERVE = 1024;
+
+export const COMMAND = {
+  hello: 0x01,
+  info: 0x02,
+  fill: 0x10,
+  write: 0x11,
+  commit: 0x12,
+  begin: 0x20,
+  seal: 0x21,
+  raise: 0x22,
+  find: 0x30,
+  open: 0x31,
+  release: 0x32,
+  releaseSlot: 0x33,
+} as const;
+
+export const PAD_ID: Uint8Array = digest("pad id").subarray(0, 16);
+/** The pad of every rig: a stream of SHA-256, so that the same seed gives the same bytes everywhere. */
+export const PAD: Uint8Array = concat(
+  ...Array.from({ length: PAD_LENGTH / 32 }, (_, counter) => digest(`pad ${counter}`)),
+);
+
+function digest(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
+}
+
+export function u32(...values: number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [i, value] of values.entries()) view.setUint32(i * 4, value >>> 0, true);
+  return bytes;
+}
+
+export function concat(...parts: Uint8Array[]): Uint8Array {
+  return Uint8Array.from(Buffer.concat(parts));
+}
+
+export function readU32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+/** The offset of a slot of one side. */
+export function slotAt(side: Side, slot: number): number {
+  return side === LOW ? slot * SLOT_SIZE : PAD_LENGTH - (slot + 1) * SLOT_SIZE;
+}
+
+/** What INFO says that a cut must not falsify. */
+export interface Truth {
+  readonly state: number;
+  readonly generation: number;
+  readonly next: number;
+  readonly up: number;
+  readonly down: number;
+  readonly split: number;
+}
+
+export interface Reply {
+  /** 0, or the code of the error. */
+  readonly error: number;
+  readonly payload: Uint8Array;
+}
+
+export interface RigSnapshot {
+  readonly machine: MachineSnapshot;
+  readonly session: number;
+  readonly sequence: number;
+}
+
+export class Rig {
+  readonly machine: Machine;
+  readonly flash: Flash;
+  /** Everything that left the device since `clearLine`. */
+  line: Uint8Array[] = [];
+  session = 0;
+  sequence = 1;
+  /** The last command that was answered without an error and is kept, to be sent again. */
+  lastFrame: Uint8Array | null = null;
+
+  constructor(core: Core, seed: number, sectors: number = SECTORS) {
+    this.flash = new Flash({ sectors, seed });
+    this.machine = new Machine({ core, flash: this.flash, entropy: seed });
+    this.machine.onTransmit = (bytes) => this.line.push(bytes);
+    this.machine.powerOn();
+  }
+
+  snapshot(): RigSnapshot {
+    return { machine: this.machine.snapshot(), session: this.session, sequence: this.sequence };
+  }
+
+  restore(snapshot: RigSnapshot): void {
+    this.machine.restore(snapshot.machine);
+    this.session = snapshot.session;
+    this.sequence = snapshot.sequence;
+    this.line.length = 0;
+  }
+
+  frame(type: number, payload: Uint8Array): Uint8Array {
+    const plain = concat(
+      Uint8Array.of(type, 0, payload.length & 255, payload.length >> 8),
+      u32(this.sequence, this.session),
+      payload,
+    );
+    return concat(cobsEncode(concat(plain, u32(crc32(plain)))), Uint8Array.of(0));
+  }
+
+  /** Sends a command and does the work that it starts. Null when no whole answer came: the power went. */
+  command(type: number, payload: Uint8Array): Reply | null {
+    return this.send(type, this.frame(type, payload));
+  }
+
+  send(type: number, frame: Uint8Array): Reply | null {
+    this.line.length = 0;
+    this.lastFrame = null;
+    this.machine.feed(frame);
+    while (this.machine.pump(64));
+    const plain = decodePrefix(this.line);
+    if (!plain.whole) return null;
+    const payload = plain.bytes.subarray(12, plain.bytes.length - 4);
+    if (plain.bytes[0] === 0xff) return { error: payload[0]!, payload };
+    if (type > COMMAND.info) {
+      this.sequence++;
+      this.lastFrame = frame;
+    }
+    return { error: 0, payload };
+  }
+
+  hello(): void {
+    const reply = this.command(COMMAND.hello, u32(1));
+    if (reply === null || reply.error) throw new Error("no answer to HELLO");
+    this.session = readU32(reply.payload, 8);
+    this.sequence = 1;
+  }
+
+  info(): Truth & { fault: number; burned: readonly [number, number]; work: number; error: number } {
+    const reply = this.command(COMMAND.info, new Uint8Array(0));
+    if (reply === null || reply.error) throw new Error("no answer to INFO");
+    const at = (offset: number): number => readU32(reply.payload, offset);
+    return {
+      state: reply.payload[0]!,
+      fault: reply.payload[3]!,
+      work: reply.payload[4]!,
+      error: reply.payload[5]!,
+      generation: at(24),
+      next: at(68),
+      up: at(72),
+      down: at(80),
+      burned: [at(76), at(84)],
+      split: at(88),
+    };
+  }
+
+  /** Fills the device with the pad of all rigs. */
+  fill(side: Side): void {
+    this.hello();
+    for (const [type, payload] of fillSteps(side)) {
+      const reply = this.command(type, payload);
+      if (reply === null || reply.error) throw new Error(`fill: command ${type} gave ${reply?.error}`);
+    }
+    if (this.info().state !== 3) throw new Error("the fill did not end in active");
+  }
+}
+
+/** The commands of a whole fill. */
+export function fillSteps(side: Side): [number, Uint8Array][] {
+  const parameters = new Uint8Array(112);
+  parameters.set([side, 1, 3, 1]);
+  parameters.set(u32(PAD_LENGTH, FIRST_SPLIT), 4);
+  parameters.set([1, 0], 14);
+  parameters.set(PAD_ID, 16);
+  const steps: [number, Uint8Array][] = [[COMMAND.fill, parameters]];
+  for (let offset = 0; offset < PAD_LENGTH; offset += 4096) {
+    steps.push([COMMAND.write, concat(u32(offset), PAD.subarray(offset, offset + 4096))]);
+  }
+  const key = concat(digest("fill key"));
+  steps.push([COMMAND.commit, concat(key, poly1305(key, PAD))]);
+  return steps;
+}
+
+/** What a line that may have broken off says: the frame's bytes as far as they can be known, and whether it is whole. */
+export function decodePrefix(parts: readonly Uint8Array[]): { bytes: Uint8Array; whole: boolean } {
+  const stuffed = parts.length === 1 ? parts[0]! : concat(...parts);
+  const bytes = new Uint8Array(stuffed.length);
+  let length = 0;
+  let at = 0;
+  while (at < stuffed.length) {
+    const code = stuffed[at]!;
+    if (code === 0) break;
+    const end = Math.min(at + code, stuffed.length);
+    bytes.set(stuffed.subarray(at + 1, end), length);
+    length += end - at - 1;
+    if (end === at + code && code < 255 && end < stuffed.length && stuffed[end] !== 0) length++;
+    at = end;
+  }
+  return { bytes: bytes.subarray(0, length), whole: at < stuffed.length && length >= 16 };
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { builtCore } from "../../simulator/index.ts";
+import { doubleCuts, lateRecords, newTally, singleCuts } from "./cuts.ts";
+import { CORE_DEFECTS, plant } from "./defects.ts";
+import { Pair } from "./histories.ts";
+import { hunt } from "./hunt.ts";
+import { lateScenarios, scenarios } from "./scenarios.ts";
+
+const seed = Number(process.env.SEED ?? 1);
+
+describe(`power cuts (SEED=${seed})`, () => {
+  const core = builtCore();
+  const list = scenarios(core);
+
+  it("T-04 after a cut at any HAL call of any operation no pad byte serves twice, nothing is lost, and what is used is gone", () => {
+    const tally = newTally();
+    for (const scenario of list) singleCuts(scenario, seed, tally);
+    console.log(`single cuts: all ${tally.cuts} of ${list.length} operations`);
+    expect(tally.failures).toEqual([]);
+    expect(tally.cuts).toBeGreaterThan(10_000);
+  });
+
+  it("a second cut in the boot behind the first changes nothing of that", () => {
+    const tally = newTally();
+    let total = 0;
+    for (const scenario of list) total += doubleCuts(scenario, seed, tally, (n) => n % 127 === seed % 127);
+    console.log(`double cuts: ${tally.cuts} of ${total}`);
+    expect(tally.failures).toEqual([]);
+  });
+
+  it("a record that one boot cannot read and the next one can gives nobody the other's bytes", () => {
+    const tally = newTally();
+    for (const scenario of lateScenarios(core)) lateRecords(scenario, tally);
+    expect(tally.failures).toEqual([]);
+  });
+
+  it("TG-1 through random lives with many cuts the two ends of a pad never use the same byte", () => {
+    const tally = newTally();
+    const pair = new Pair(core);
+    for (let life = 0; life < 400; life++) pair.live(seed * 1000 + life, tally);
+    console.log(`lives: 400 with ${tally.cuts} cuts, ${pair.distinct.size} of them distinct`);
+    expect(tally.failures).toEqual([]);
+  });
+});
+
+describe("planted defects", () => {
+  it.each(CORE_DEFECTS)("the torture finds that $name", async (defect) => {
+    const until = performance.now() + 50_000;
+    const caught = hunt(await plant(defect), seed, () => performance.now() < until);
+    console.log(`found after ${caught.cuts} cuts: ${defect.name} (${caught.sign})`);
+    expect(caught.found).toBe(true);
+  });
+});
