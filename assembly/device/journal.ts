@@ -142,14 +142,13 @@ export function foldHigh(): void {
   if (state.split <= pad.downEnd - state.downUsed) return;
   state.split = 0;
   state.downUsed = 0;
-  let newer: u32 = u32.MAX_VALUE;
-  while (true) {
-    const record = newestBefore(newer);
-    if (!record) return;
+  let record = newestBefore(u32.MAX_VALUE);
+  while (record) {
     state.split = max(state.split, min(record.split, pad.downEnd - state.downUsed));
     state.downUsed = max(state.downUsed, min(record.downUsed, pad.downEnd - state.split));
-    newer = record.sequence;
+    record = newestBefore(record.sequence);
   }
+  state.downBurned = min(state.downBurned, state.downUsed);
 }
 
 /** The valid record of this generation with the highest sequence below `newer`, or null. Reads the whole journal: only for the rare fold. */

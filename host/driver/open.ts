@@ -92,6 +92,8 @@ interface Segment {
 }
 
 interface LocatedBox {
+  /** Where it stands in the bundle. */
+  readonly position: number;
   readonly box: Uint8Array;
   readonly offset: number;
   readonly cost: number;
@@ -143,6 +145,9 @@ class OpeningRun {
       await sink.write(text);
       this.#textBytes += text.length;
     } catch (error) {
+      if (isDeviceError(error, "BAD_ARGUMENT")) {
+        throw new BundleError("BAD_BUNDLE", located.position, "A box lies outside what this device may open");
+      }
       if (this.#boxes > 0 || !isDeviceError(error, "BOX_USED")) throw error;
       this.#delivered = true;
     }
@@ -246,7 +251,7 @@ class OpeningRun {
       } else {
         const cost = boxCost(item.textLength, this.#start.burnUnit);
         const offset = boxOffset(this.#start, this.#direction, mark, cost);
-        yield { box: item.bytes, offset, cost };
+        yield { position: item.position, box: item.bytes, offset, cost };
         mark += cost;
       }
     }

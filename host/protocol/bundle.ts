@@ -53,6 +53,7 @@ export async function* readBundle(source: AsyncIterable<Uint8Array>): AsyncGener
     for (let before: Item["kind"] | null = null; before !== "last"; ) {
       const at = input.position;
       const header = await input.take(HEADER_BYTES);
+      if (header === null && before === null) throw new BundleError("BAD_BUNDLE", at, refusal(before));
       if (header === null) throw new BundleError("TRUNCATED", input.position, "The bundle ends before its last box");
       const item = classify(header);
       if (item === null || !mayFollow(before, item.kind)) throw new BundleError("BAD_BUNDLE", at, refusal(before));
