@@ -1,0 +1,134 @@
+// The device: what a box costs it in flash operations, wear and time. The machine counts its HAL calls and its clock passes the chip's typical busy times (data sheet of
+// the W25Q128JV), so wear and flash time are exact; the processor's own time is not in them. The baseline is the same text sealed by the engine on this host.
+
+import { type Device, fillDevice, firstSplitOfPair, openDevice, type Transport } from "../host/driver/index.ts";
+import { loadEngine } from "../host/engine/index.ts";
+import { builtCore, Flash, Machine, Random, SECTOR } from "../simulator/index.ts";
+
+const MIB = 1024 * 1024;
+/** Erases that the data sheet promises of a sector. */
+const ENDURANCE = 100_000;
+const REFERENCE_PAD_BYTES = 16_646_144;
+
+export interface DeviceRow {
+  readonly textPerBox: number;
+  readonly boxes: number;
+  readonly padBytesPerTextByte: number;
+  readonly halCallsPerMiB: number;
+  readonly programsPerMiB: number;
+  readonly erasesPerMiB: number;
+  /** How often a whole pad of the reference chip could be filled and used up before its most erased sector is beyond what the data sheet promises. */
+  readonly refillsUntilWorn: number;
+  /** Text through the flash, at typical busy times, without the processor. */
+  readonly flashKilobytesPerSecond: number;
+  readonly boxesPerSecondSimulated: number;
+  /** How many boxes the engine seals on this host while the simulated device seals one. */
+  readonly engineIsTimes: number;
+}
+
+/** Measures boxes of 115 and of 4,096 bytes on a chip that is divided like the reference chip. */
+export async function benchDevice({ quick }: { readonly quick: boolean }): Promise<DeviceRow[]> {
+  const rows: DeviceRow[] = [];
+  for (const textPerBox of [115, 4096]) rows.push(await measure(textPerBox, (quick ? 0.1 : 1) * MIB));
+  return rows;
+}
+
+async function measure(textPerBox: number, textBytes: number): Promise<DeviceRow> {
+  const flash = new Flash({ sectors: (4 * MIB) / SECTOR, seed: 1 });
+  const machine = new Machine({ core: builtCore(), flash });
+  machine.powerOn();
+  const device = await openDevice(lineTo(machine));
+  await fill(device, flash.size - 128 * 1024);
+
+  const boxes = Math.floor(textBytes / textPerBox);
+  const text = new Uint8Array(textPerBox);
+  const before = { ...machine.calls };
+  const erases = journalErases(flash);
+  const flashBegun = flash.clock.now();
+  const begun = performance.now();
+  for (let box = 0; box < boxes; box++) await device.seal("data", text);
+  const seconds = (performance.now() - begun) / 1000;
+  const flashSeconds = (flash.clock.now() - flashBegun) / 1e6;
+  await device.close();
+
+  const mib = (boxes * textPerBox) / MIB;
+  const calls = Object.keys(before).reduce(
+    (sum, name) => sum + machine.calls[name as "norRead"] - before[name as "norRead"],
+    0,
+  );
+  const worst = Math.max(...journalErases(flash).map((count, sector) => count - erases[sector]!));
+  const perPad = Math.ceil((worst * REFERENCE_PAD_BYTES) / (boxes * (textPerBox + 32))) + 1;
+  return {
+    textPerBox,
+    boxes,
+    padBytesPerTextByte: (textPerBox + 32) / textPerBox,
+    halCallsPerMiB: Math.round(calls / mib),
+    programsPerMiB: Math.round((machine.calls.norProgram - before.norProgram) / mib),
+    erasesPerMiB: Number(((machine.calls.norErase - before.norErase) / mib).toFixed(2)),
+    refillsUntilWorn: Math.floor(ENDURANCE / perPad),
+    flashKilobytesPerSecond: Math.round((boxes * textPerBox) / 1000 / flashSeconds),
+    boxesPerSecondSimulated: Math.round(boxes / seconds),
+    engineIsTimes: Number((seconds / boxes / (await engineSeconds(textPerBox))).toFixed(1)),
+  };
+}
+
+/** Erases of the sectors that a fill does not touch: the pad's own are erased once per fill. */
+function journalErases(flash: Flash): number[] {
+  return Array.from({ length: 16 }, (_, sector) => flash.erases(sector));
+}
+
+/** Seconds that the engine takes for one box of this size. */
+async function engineSeconds(textPerBox: number): Promise<number> {
+  const engine = await loadEngine();
+  const place = { padId: new Uint8Array(16), direction: "up", offset: 0 } as const;
+  const slice = crypto.getRandomValues(new Uint8Array(textPerBox + 32));
+  const text = new Uint8Array(textPerBox);
+  const turns = 20_000;
+  const begun = performance.now();
+  for (let turn = 0; turn < turns; turn++) engine.seal(place, "data", slice, text);
+  return (performance.now() - begun) / 1000 / turns;
+}
+
+async function fill(device: Device, padLength: number): Promise<void> {
+  const slots = { low: 0, high: 0 };
+  const random = new Random(7);
+  async function* pad(): AsyncGenerator<Uint8Array> {
+    for (let done = 0; done < padLength; done += 65_536) {
+      const piece = new Uint8Array(Math.min(65_536, padLength - done));
+      random.fill(piece);
+      yield piece;
+    }
+  }
+  await fillDevice(
+    device,
+    {
+      side: "low",
+      provenance: "csprng",
+      claimedMinEntropy: 0,
+      sourceName: "",
+      samplesTested: 0,
+      longestRepetition: 0,
+      highestProportion: 0,
+      padLength,
+      burnUnit: 1,
+      slots: { low: false, high: false },
+      firstSplit: firstSplitOfPair({ padLength, burnUnit: 1, slots }),
+      padId: new Uint8Array(16),
+    },
+    pad(),
+  );
+}
+
+function lineTo(machine: Machine): Transport {
+  return {
+    write: async (bytes) => {
+      machine.feed(bytes);
+      machine.runUntilIdle();
+    },
+    onData: (listener) => {
+      machine.onTransmit = listener;
+    },
+    onClose: () => {},
+    close: async () => {},
+  };
+}
