@@ -126,6 +126,7 @@ function info(): u32 {
   store<u32>(answer, state.generation, 24);
   store<u32>(answer, state.sequence, 28);
   store<u32>(answer, health.failedTags, 100);
+  store<u32>(answer, described ? pad.unit : chip.burnUnit, 96);
   store<u32>(answer, chip.size, 104);
   if (described) {
     store<u8>(answer, <u8>provenance(), 7);
@@ -141,7 +142,6 @@ function info(): u32 {
     store<u32>(answer, state.downBurned, 84);
     store<u32>(answer, state.split, 88);
     store<u32>(answer, room(), 92);
-    store<u32>(answer, pad.unit, 96);
   }
   line.replyLength = INFO_SIZE;
   return Code.OK;

@@ -115,8 +115,9 @@ export function heedWitness(): void {
 
   const direction = sealing();
   const left = direction === UP ? state.split - pad.upBase - state.upUsed : pad.downEnd - state.downUsed - state.split;
+  if (left < WITNESS) return;
   let zeros: u32 = 0;
-  while (zeros + WITNESS <= left) {
+  while (zeros < left) {
     const part = min(PAGE_SIZE, left - zeros);
     readPad(offsetAt(direction, used(direction) + zeros, part), page, part);
     const found = zerosFrom(direction, part);

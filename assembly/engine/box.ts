@@ -54,11 +54,9 @@ export function associate(
  */
 export function seal(slice: usize, aad: usize, text: usize, item: usize): void {
   const length: u32 = load<u16>(aad, 4);
-  computeTag(slice, aad, text, length);
-  store<u32>(item, headerOf(aad));
+  computeTag(slice, aad, text);
   xor(item + BOX_HEADER, text, slice + BOX_KEY, length);
-  const tag = item + BOX_HEADER + length;
-  for (let i: u32 = 0; i < BOX_TAG; i++) store<u8>(tag + i, load<u8>(expected + i));
+  writeFrame(item, aad);
 }
 
 /**
@@ -67,14 +65,9 @@ export function seal(slice: usize, aad: usize, text: usize, item: usize): void {
  */
 export function open(slice: usize, aad: usize, item: usize, text: usize): bool {
   const length: u32 = load<u16>(aad, 4);
-  let difference = load<u32>(item) ^ headerOf(aad);
   xor(text, item + BOX_HEADER, slice + BOX_KEY, length);
-  computeTag(slice, aad, text, length);
-  const tag = item + BOX_HEADER + length;
-  for (let i: u32 = 0; i < BOX_TAG; i++) difference |= load<u8>(tag + i) ^ load<u8>(expected + i);
-  // The tag of a text that somebody else chose is as good as the key to the next forgery: it does not stay behind.
-  for (let i: u32 = 0; i < BOX_TAG; i += 4) store<u32>(expected + i, 0);
-  if (difference === 0) return true;
+  computeTag(slice, aad, text);
+  if (frameMatches(item, aad)) return true;
   for (let i: u32 = 0; i < length; i++) store<u8>(text + i, 0);
   return false;
 }
@@ -122,15 +115,33 @@ function plateau(slice: usize, length: u32, from: u32, to: u32): bool {
   return false;
 }
 
-function headerOf(aad: usize): u32 {
-  return load<u16>(aad, 4) | (load<u8>(aad, 2) << 16);
-}
-
-/** Leaves the tag of aad and text in `expected`. */
-function computeTag(slice: usize, aad: usize, text: usize, length: u32): void {
+/** Keeps the tag of aad and text for writeFrame or frameMatches. */
+export function computeTag(slice: usize, aad: usize, text: usize): void {
+  const length: u32 = load<u16>(aad, 4);
   begin(mac, slice);
   updatePadded(mac, aad, AAD);
   updatePadded(mac, text, length);
   updateLengths(mac, AAD, length);
   finish(mac, expected);
+}
+
+/** Writes what stands around the ciphertext of an item: the header, and the computed tag, which need not be aligned. */
+export function writeFrame(item: usize, aad: usize): void {
+  store<u32>(item, headerOf(aad));
+  const tag = item + BOX_HEADER + load<u16>(aad, 4);
+  for (let i: u32 = 0; i < BOX_TAG; i++) store<u8>(tag + i, load<u8>(expected + i));
+}
+
+/** Whether header and tag of an item are what they must be, in constant time. */
+export function frameMatches(item: usize, aad: usize): bool {
+  const tag = item + BOX_HEADER + load<u16>(aad, 4);
+  let difference = load<u32>(item) ^ headerOf(aad);
+  for (let i: u32 = 0; i < BOX_TAG; i++) difference |= load<u8>(tag + i) ^ load<u8>(expected + i);
+  // The tag of a text that somebody else chose is as good as the key to the next forgery: it does not stay behind.
+  for (let i: u32 = 0; i < BOX_TAG; i += 4) store<u32>(expected + i, 0);
+  return difference === 0;
+}
+
+function headerOf(aad: usize): u32 {
+  return load<u16>(aad, 4) | (load<u8>(aad, 2) << 16);
 }

@@ -70,7 +70,16 @@ export class Device {
     const pad = this.identity && this.end ? padInfo(this.identity, this.end) : {};
     const chipSize = this.chip.sectors * SECTOR;
     const counters = { generation, journalSequence, bootEpoch };
-    return { ...this.booted.info, ...pad, state, ...counters, work, error: lastError, chipSize };
+    return {
+      burnUnit: this.chip.burnUnit,
+      ...this.booted.info,
+      ...pad,
+      state,
+      ...counters,
+      work,
+      error: lastError,
+      chipSize,
+    };
   }
 
   /** The payload of the reply to a command other than HELLO, or a Failure. */

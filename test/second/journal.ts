@@ -189,7 +189,7 @@ export function boot(chip: Chip, flash: Uint8Array, traps = 0): Booted {
   const generation = highest("generation");
   const counters = { bootEpoch: highest("bootEpoch") + 1, generation, journalSequence: highest("sequence") + 1 };
   const common = { ...counters, traps, chipSize: chip.sectors * SECTOR };
-  const noPad = { side: 255, suite: 0, padLength: 0, split: 0, room: 0, burnUnit: 0 };
+  const noPad = { side: 255, suite: 0, padLength: 0, split: 0, room: 0, burnUnit: chip.burnUnit };
   if (all.length === 0) return { info: { state: STATES.blank, ...common, ...noPad }, pad };
 
   const records = all.filter((record) => record.generation === generation);

@@ -1,0 +1,31 @@
+// Which device a command means: --device, or else $TEARPAD_DEVICE. An image file is booted in this process; anything else
+// is an address that the driver knows.
+
+import { statSync } from "node:fs";
+import { type Device, openDevice, openTransport } from "../host/driver/index.ts";
+import { type Io, UsageError } from "./command.ts";
+import { bootImage, lineTo } from "./local.ts";
+
+/** @throws UsageError when neither the option nor the environment names one */
+export function deviceAddress(option: string | undefined, { env }: Io): string {
+  const address = option ?? env.TEARPAD_DEVICE;
+  if (address) return address;
+  throw new UsageError("Which device? Give --device ADDRESS or --device IMAGE, or set TEARPAD_DEVICE.");
+}
+
+/**
+ * Begins a session with the device. Close it: an image is locked until then.
+ * @throws DriverError, SimulatorError
+ */
+export async function openAddress(address: string): Promise<Device> {
+  if (!isImage(address)) return openDevice(() => openTransport(address));
+  const { machine, close } = bootImage(address);
+  return openDevice(lineTo(machine, close));
+}
+
+/** Whether the address is that of a file rather than of a line. One that is not there but looks like an image is missing. */
+function isImage(address: string): boolean {
+  if (address.includes("://")) return false;
+  const found = statSync(address, { throwIfNoEntry: false });
+  return found === undefined ? /\.(tearpad|img|bin)$/.test(address) : found.isFile();
+}

@@ -1,0 +1,111 @@
+// What `tearpad --help` and `tearpad COMMAND --help` print. One place, so that the words are the same everywhere.
+
+import { EXITS } from "./exit.ts";
+
+/** The commands in the order in which a newcomer meets them. */
+export const HELP: Readonly<Record<string, string>> = {
+  pair: `tearpad pair OUT [--size 16M] [--entropy FILE|csprng] [--source NAME --min-entropy BITS]
+tearpad pair --devices LOW,HIGH [--entropy …]
+
+Makes OUT.low.tearpad and OUT.high.tearpad: two device images that hold one pad, for two people. With --devices it
+fills two blank devices instead, given by address, as tearpad device fill does.
+
+  --size SIZE          of each chip, a multiple of 4K from 32K on (default 16M, of which 16,646,144 bytes are pad)
+  --entropy csprng     this computer's generator (default): the pad is a stream pad, as strong as that generator
+  --entropy FILE       noise from a file, a device or a pipe, XORed with the generator. Bytes of a file are used once:
+                       what was used of it is recorded under the first 4 KiB of it, and never used again
+  --source NAME        declares FILE to be raw physical noise, and names its source (at most 64 bytes)
+  --min-entropy BITS   the claimed min-entropy of that noise in bits per byte, 0.1 to 8. Health tests (SP 800-90B 4.4)
+                       take their limits from it; below 8 the noise is conditioned with SHA-512, which takes more of it
+
+--json prints low, high, padBytes, streamPad, provenance, claimedMinEntropy, sourceName, samplesTested,
+longestRepetition, highestProportion.`,
+
+  seal: `tearpad seal [FILE] [--device ADDRESS|IMAGE] [--grant SIZE] [--out BUNDLE] < text > bundle
+
+Seals a text (FILE or stdin) into a bundle (stdout or BUNDLE) that only the device's twin opens. Each pad byte is used
+once: a text that does not fit is refused before anything is used. The bundle is on the disk before a byte of it leaves,
+and stays in the outbox when it cannot be handed over.
+
+  --device   a serial port, tcp://HOST:PORT, or an image file; default $TEARPAD_DEVICE
+  --grant    high side only: gives the other side so many bytes of room with this bundle
+
+--json prints id, textBytes, bundleBytes, boxes, segments, bytesSkipped, markBefore, markAfter, split; on stderr, as
+stdout carries the bundle, but on stdout with --out.
+
+An inner layer of your own is a pipe:  gpg -e -r bob < text | tearpad seal > bundle`,
+
+  open: `tearpad open [BUNDLE] [--device ADDRESS|IMAGE] [--out FILE] < bundle > text
+
+Opens a bundle (BUNDLE or stdin) with the twin of the device that sealed it, once: when the text is out, the pad bytes
+are destroyed. To a pipe the text flows as it is verified; if the bundle turns out to be cut short, the exit code says so
+and nothing is destroyed. --out writes FILE only when the text is whole.
+
+--json prints alreadyDelivered, textBytes, boxes, segments, split; on stderr, as stdout carries the text, but on stdout
+with --out.`,
+
+  "outbox list": `tearpad outbox list
+
+Bundles that were sealed and could not be handed over. --json prints entries: id, bytes, finished.`,
+  "outbox send": `tearpad outbox send ID [--out BUNDLE] > bundle
+
+Hands a kept bundle over, the same bytes as before, and forgets it then. --json prints id, bundleBytes (on stderr
+without --out).`,
+  "outbox drop": `tearpad outbox drop ID
+
+Forgets a kept bundle. Its pad bytes stay used.`,
+
+  "device list": `tearpad device list
+
+The serial ports on which a device answers. Each port is greeted for at most 1.5 s. --json prints devices (address,
+firmware, state, side) and portsAsked.`,
+  "device info": `tearpad device info [ADDRESS|IMAGE]
+
+What a device says of itself, with a drawing of its pad. --json prints address, the fields of INFO and identity.`,
+  "device fill": `tearpad device fill LOW HIGH [--entropy FILE|csprng] [--source NAME --min-entropy BITS]
+
+Fills two blank devices with one pad. Options and --json as for tearpad pair.`,
+
+  "image inspect": `tearpad image inspect FILE
+
+The sections of an image, or of a chip that was read out, with version and checksum, and where the pad stands. Starts no
+device and changes nothing. A corrupt section is named, and the exit code is 11.
+--json prints path, size, state, fault, journal, identity, connection, encryption, pad.`,
+
+  sim: `tearpad sim IMAGE [--create SIZE] [--pty [--link PATH] | --tcp HOST:PORT] [--control PATH] [--trace FILE]
+
+A device on a pseudoterminal (default) or a TCP port, its flash in IMAGE, until Ctrl-C.
+
+  --create SIZE    makes a blank image first
+  --link PATH      a symbolic link to the terminal, so that its name is known beforehand
+  --control PATH   a socket for tearpad control
+  --trace FILE     every byte between host and device, texts in the clear
+
+--json prints, once it is up: pid, address, image, imageBytes, state, side, control, core (version, sha256).`,
+  control: `tearpad control PATH ORDER
+
+An order to a running simulator: status, power-cut, power-on, reset, unplug, disarm, or a JSON object such as
+'{"do":"cut-at","cut":{"call":5,"when":"during","kind":"power"}}'. --json prints state, traps, calls, us.`,
+
+  vectors: `tearpad vectors FILE…
+
+Runs test vectors against the builds that are installed. --json prints vectors, failed, outcomes.`,
+};
+
+/** The list of all commands and exit codes. */
+export function overview(version: string): string {
+  const first = Object.values(HELP).map((text) => `  ${text.split("\n", 1)[0]}`);
+  const exits = EXITS.map(({ exit, means }) => `  ${String(exit).padStart(3)}  ${means}`);
+  return `tearpad ${version}: a pad that is used once.
+
+${first.join("\n")}
+
+  tearpad COMMAND --help says more. Every command takes --json; errors are then one JSON object on stderr.
+
+Environment: TEARPAD_DEVICE is the device to use; TEARPAD_HOME holds the outbox and what was used of which noise
+(default $XDG_DATA_HOME/tearpad or ~/.local/share/tearpad).
+
+Exit codes:
+${exits.join("\n")}
+`;
+}

@@ -1,0 +1,75 @@
+// A device in this process: the core on an image file, without a line in between. The image's lock keeps any second user
+// away; when the command ends, the device loses its power like any other.
+
+import { randomInt } from "node:crypto";
+import type { Transport } from "../host/driver/index.ts";
+import { builtCore, type Cells, Flash, type Image, LiveClock, Machine, openImage } from "../simulator/index.ts";
+
+/** Steps of background work between two looks at the rest of the world. */
+const STEPS = 32;
+
+export interface LocalDevice {
+  readonly machine: Machine;
+  readonly image: Image;
+  /** Takes the power away and gives the image back. */
+  close(): void;
+}
+
+/**
+ * Boots a device on an image.
+ * @param keep what its flash does with the image; the image itself where it is to survive the computer at every step
+ * @throws SimulatorError IMAGE_MISSING, IMAGE_BUSY, IMAGE_SIZE, IMAGE_IO, CORE_MISSING
+ */
+export function bootImage(path: string, keep: (image: Image) => Cells = (image) => image): LocalDevice {
+  const image = openImage(path);
+  try {
+    const flash = new Flash({ cells: keep(image), clock: new LiveClock(), seed: randomInt(2 ** 32) });
+    const machine = new Machine({ core: builtCore(), flash });
+    machine.powerOn();
+    return { machine, image, close: () => image.close() };
+  } catch (error) {
+    image.close();
+    throw error;
+  }
+}
+
+/** The line to a machine in this process, which does its background work while the line is open. `closed` is called once. */
+export function lineTo(machine: Machine, closed: () => void): Transport {
+  let open = true;
+  let working = false;
+  let tell: (reason?: Error) => void = () => {};
+
+  function work(): void {
+    if (working || !open) return;
+    working = true;
+    setImmediate(() => {
+      working = false;
+      try {
+        if (open && machine.pump(STEPS)) work();
+      } catch (error) {
+        tell(error as Error);
+        shut();
+      }
+    });
+  }
+
+  function shut(): void {
+    if (!open) return;
+    open = false;
+    machine.onTransmit = null;
+    closed();
+  }
+
+  return {
+    write: async (bytes) => {
+      if (machine.feed(bytes)) work();
+    },
+    onData: (listener) => {
+      machine.onTransmit = listener;
+    },
+    onClose: (listener) => {
+      tell = listener;
+    },
+    close: async () => shut(),
+  };
+}

@@ -1,0 +1,60 @@
+// How an error is told: its code and what happened, what it means for the pad, what to do next. On stderr, for people or,
+// with --json, as one object. Never with anything secret: the errors have nothing of the kind in them.
+
+import { TearpadError } from "../host/protocol/index.ts";
+import { SimulatorError } from "../simulator/index.ts";
+import { printJson, UsageError } from "./command.ts";
+import { exitOf } from "./exit.ts";
+
+/** An error as it is told. */
+export interface Report {
+  readonly code: string;
+  readonly message: string;
+  readonly pad: string | null;
+  readonly advice: string | null;
+  readonly facts: object;
+  /** What was below it, where that says more. */
+  readonly cause: string | null;
+  readonly exit: number;
+}
+
+/** Something that no one foresaw has the code FAILED. */
+export function reportOf(error: unknown): Report {
+  const named = tellingError(error);
+  if (named === null) {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { code: "FAILED", message, pad: null, advice: null, facts: {}, cause: null, exit: 1 };
+  }
+  const { code, message } = named;
+  return {
+    code,
+    message,
+    pad: named instanceof TearpadError ? named.pad : null,
+    advice: named instanceof UsageError ? null : named.advice,
+    facts: named instanceof UsageError ? {} : named.facts,
+    cause: named.cause instanceof Error ? named.cause.message : null,
+    exit: exitOf(code),
+  };
+}
+
+/** A simulated device that is lost in this process was lost for a reason that says more. */
+function tellingError(error: unknown): TearpadError | SimulatorError | UsageError | null {
+  if (error instanceof TearpadError) return error.cause instanceof SimulatorError ? error.cause : error;
+  return error instanceof SimulatorError || error instanceof UsageError ? error : null;
+}
+
+/** Tells the error and returns the code to exit with. */
+export function tell(stderr: NodeJS.WritableStream, error: unknown, json: boolean): number {
+  const report = reportOf(error);
+  if (json) printJson(stderr, { error: report });
+  else stderr.write(inWords(report));
+  return report.exit;
+}
+
+function inWords({ code, message, pad, advice, cause }: Report): string {
+  const lines = [`tearpad: ${code}: ${message}`];
+  if (cause !== null) lines.push(`  cause:      ${cause}`);
+  if (pad !== null) lines.push(`  the pad:    ${pad}`);
+  if (advice !== null) lines.push(`  what next:  ${advice}`);
+  return `${lines.join("\n")}\n`;
+}

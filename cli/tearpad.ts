@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+// The command line: `tearpad NOUN VERB`, or a verb alone for what is done most. A command is loaded when it is called.
+
+import "./node-check.ts";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { type Io, UsageError } from "./command.ts";
+import { HELP, overview } from "./help.ts";
+import { tell } from "./report.ts";
+
+type Run = (args: string[], io: Io) => Promise<number>;
+
+const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
+  pair: async () => (await import("./pair.ts")).pair,
+  seal: async () => (await import("./seal.ts")).seal,
+  open: async () => (await import("./open.ts")).open,
+  "outbox list": async () => (await import("./outbox.ts")).outboxList,
+  "outbox send": async () => (await import("./outbox.ts")).outboxSend,
+  "outbox drop": async () => (await import("./outbox.ts")).outboxDrop,
+  "device list": async () => (await import("./device.ts")).deviceList,
+  "device info": async () => (await import("./device.ts")).deviceInfo,
+  "device fill": async () => (await import("./device.ts")).deviceFill,
+  "image inspect": async () => (await import("./image.ts")).imageInspect,
+  sim: async () => (await import("./sim.ts")).sim,
+  control: async () => (await import("./control.ts")).control,
+  vectors: async () => (await import("./vectors.ts")).vectors,
+};
+
+// A reader that goes away early is nothing to shout about; where the output is what matters, its sink notices.
+process.stdout.on("error", () => {});
+
+const args = process.argv.slice(2);
+process.exitCode = await main(args).catch((error: unknown) => tell(process.stderr, error, args.includes("--json")));
+
+async function main(args: string[]): Promise<number> {
+  const [first = "--help", second = ""] = args;
+  if (first === "--version") return say(`${version()}\n`);
+  if (first === "--help" || first === "help") return say(overview(version()));
+  const name = Object.hasOwn(COMMANDS, first) ? first : `${first} ${second}`;
+  const load = COMMANDS[name];
+  if (load === undefined) throw new UsageError(unknown(first));
+  const rest = args.slice(name.split(" ").length);
+  if (rest.includes("--help")) return say(`${HELP[name]}\n`);
+  return (await load())(rest, process);
+}
+
+function say(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function unknown(noun: string): string {
+  const verbs = Object.keys(COMMANDS).filter((name) => name.startsWith(`${noun} `));
+  if (verbs.length > 0) return `One of: tearpad ${verbs.join(", tearpad ")}`;
+  return `There is no command "${noun}". tearpad --help lists them.`;
+}
+
+/** Beside the package's code in a checkout, one folder further up where it is built. */
+function version(): string {
+  for (const place of ["../package.json", "../../package.json"]) {
+    try {
+      return (JSON.parse(readFileSync(new URL(place, import.meta.url), "utf8")) as { version: string }).version;
+    } catch {}
+  }
+  return "of unknown version";
+}

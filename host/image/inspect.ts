@@ -1,0 +1,157 @@
+// What lies on a chip, without starting a device on it: for a chip that was read out, and for an image whose device will
+// not serve. It changes nothing, takes no lock and judges as the device does at boot (SPEC section 6), so that it names
+// the same section.
+
+import { downEnd, type PadPosition, type PadShape, type Section, type State, upBase } from "../protocol/index.ts";
+import { bytesOf, type Chip, LARGE, type Regions, regionsOf } from "./chip.ts";
+import { ImageError } from "./errors.ts";
+import { type Identity, readIdentity } from "./identity.ts";
+import { type Joined, type Journal, type JournalRecord, joinRecords, readJournal } from "./journal.ts";
+import { examinePad, type PadFinding } from "./pad.ts";
+
+/** What was found. Addresses are of the chip, offsets and marks of the pad; all in bytes. */
+export interface Inspection {
+  readonly size: number;
+  /** The state that the device would take, or "faulty". */
+  readonly state: State;
+  /** The section that makes it faulty, and why; null when none does. */
+  readonly fault: { readonly section: Section; readonly why: string } | null;
+  readonly journal: JournalFinding;
+  /** null while there is no pad. */
+  readonly identity: Identity["identity"] | null;
+  readonly connection: Identity["connection"] | null;
+  readonly encryption: Identity["encryption"] | null;
+  readonly pad: PadFinding | null;
+}
+
+export interface JournalFinding {
+  readonly address: number;
+  readonly bytes: number;
+  readonly version: number;
+  readonly validRecords: number;
+  readonly unreadableRecords: number;
+  readonly newest: JournalRecord | null;
+  /** What the valid records say together. */
+  readonly joined: Joined | null;
+}
+
+const SCAN_BYTES = 65_536;
+
+/** @throws ImageError IMAGE_SIZE, IMAGE_TRUNCATED, IMAGE_VERSION or NOT_AN_IMAGE */
+export function inspectChip(chip: Chip): Inspection {
+  const regions = regionsOf(chip.size);
+  const journal = readJournal(chip, regions.journalBytes);
+  const [newest] = journal.records;
+  if (newest === undefined) return withoutJournal(chip, regions, journal);
+
+  const joined = joinRecords(journal.records, null);
+  if (joined.state === "blank" || joined.state === "filling") {
+    return { ...nothing(chip), state: joined.state, journal: journalFinding(regions, journal, joined) };
+  }
+  const pages = readIdentity(chip, regions.identityCopies[joined.revision % 2] as number, joined.revision);
+  return withPad(chip, regions, journal, pages);
+}
+
+function withPad(chip: Chip, regions: Regions, journal: Journal, pages: Identity): Inspection {
+  const shape = shapeOf(pages);
+  if (shape === null) {
+    mustNotBeCut(chip, regions, joinRecords(journal.records, null));
+    const fault = pageFault(pages);
+    const finding = journalFinding(regions, journal, joinRecords(journal.records, null));
+    return { ...nothing(chip), ...pages, state: "faulty", fault, journal: finding };
+  }
+  const end = regions.pad + shape.padLength;
+  if (end > chip.size) throw new ImageError("IMAGE_TRUNCATED", { bytes: chip.size, needed: end });
+
+  const { side } = pages.identity.content!;
+  const joined = joinRecords(journal.records, side === "high" ? downEnd(shape) : null);
+  const marks: PadPosition = { ...shape, ...joined, side };
+  const found = { ...nothing(chip), ...pages, journal: journalFinding(regions, journal, joined) };
+  if (!fits(marks)) {
+    return { ...found, state: "faulty", fault: { section: "journal", why: "what it says cannot be true of this pad" } };
+  }
+  return { ...found, state: joined.state, pad: examinePad(chip, regions.pad, marks) };
+}
+
+function nothing(chip: Chip): Omit<Inspection, "state" | "journal"> {
+  return { size: chip.size, fault: null, identity: null, connection: null, encryption: null, pad: null };
+}
+
+/** Without a record only a chip that was never filled may be taken as new. */
+function withoutJournal(chip: Chip, regions: Regions, journal: Journal): Inspection {
+  const finding = journalFinding(regions, journal, null);
+  if (isErased(chip, regions.journalBytes)) return { ...nothing(chip), state: "blank", journal: finding };
+  const looksFilled = [regions, LARGE].some(({ identityCopies }) =>
+    identityCopies.some((address) => hasIdentityMagic(chip, address)),
+  );
+  if (!looksFilled) throw new ImageError("NOT_AN_IMAGE", {});
+  const fault = { section: "journal", why: "it has no valid record, and the rest of the chip is not blank" } as const;
+  return { ...nothing(chip), state: "faulty", fault, journal: finding };
+}
+
+/** A large image that was cut to less than 1 MiB has its identity where a large chip has it. */
+function mustNotBeCut(chip: Chip, regions: Regions, { revision }: Joined): void {
+  const address = LARGE.identityCopies[revision % 2] as number;
+  if (regions === LARGE || !hasIdentityMagic(chip, address)) return;
+  const { identity } = readIdentity(chip, address, revision);
+  if (identity.content === null) return;
+  throw new ImageError("IMAGE_TRUNCATED", { bytes: chip.size, needed: LARGE.pad + identity.content.padLength });
+}
+
+function hasIdentityMagic(chip: Chip, address: number): boolean {
+  return address + 4 <= chip.size && String.fromCharCode(...bytesOf(chip, address, 4)) === "TPID";
+}
+
+function shapeOf({ identity, connection, encryption }: Identity): PadShape | null {
+  if (identity.content === null || connection.content === null || encryption.content === null) return null;
+  const { padLength } = identity.content;
+  return { padLength, slots: connection.content.slots, burnUnit: encryption.content.burnUnit };
+}
+
+function pageFault(pages: Identity): Inspection["fault"] {
+  for (const section of ["identity", "connection", "encryption"] as const) {
+    const { problem } = pages[section];
+    if (problem !== null) return { section, why: WHY[problem] };
+  }
+  return null;
+}
+
+const WHY = {
+  "no magic": "it does not begin as such a page does",
+  version: "it is of another version",
+  length: "its length is wrong",
+  revision: "it is not of the revision in force",
+  checksum: "its checksum is wrong",
+  contents: "it holds what no fill writes",
+} as const;
+
+function fits(marks: PadPosition): boolean {
+  const base = upBase(marks);
+  const end = downEnd(marks);
+  return (
+    base <= marks.split &&
+    marks.split <= end &&
+    base + marks.up.used <= marks.split &&
+    end - marks.down.used >= marks.split &&
+    marks.nextSlot <= marks.slots[marks.side]
+  );
+}
+
+function journalFinding(regions: Regions, journal: Journal, joined: Joined | null): JournalFinding {
+  return {
+    address: 0,
+    bytes: regions.journalBytes,
+    version: 1,
+    validRecords: journal.records.length,
+    unreadableRecords: journal.unreadable,
+    newest: journal.records[0] ?? null,
+    joined,
+  };
+}
+
+function isErased(chip: Chip, from: number): boolean {
+  for (let at = from; at < chip.size; at += SCAN_BYTES) {
+    if (bytesOf(chip, at, Math.min(SCAN_BYTES, chip.size - at)).some((byte) => byte !== 0xff)) return false;
+  }
+  return true;
+}
