@@ -43,7 +43,7 @@ function callsOf(rig: Rig, action: () => void): HalCallName[] {
 }
 
 /** All ways to cut at the calls of an action. */
-export function positions(calls: readonly HalCallName[]): Cut[] {
+function positions(calls: readonly HalCallName[]): Cut[] {
   const list: Cut[] = [];
   for (const [i, name] of calls.entries()) {
     const call = i + 1;

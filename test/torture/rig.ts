@@ -12,7 +12,7 @@ export const HIGH = 1;
 export type Side = typeof LOW | typeof HIGH;
 
 /** Four journal sectors, two identity copies, and five sectors of pad: the smallest chip on which a journal turns and boxes cross sectors. */
-export const SECTORS = 11;
+const SECTORS = 11;
 export const PAD_BASE: number = 6 * 4096;
 export const PAD_LENGTH: number = (SECTORS - 6) * 4096;
 export const SLOTS = 2;
@@ -37,7 +37,7 @@ export const COMMAND = {
   releaseSlot: 0x33,
 } as const;
 
-export const PAD_ID: Uint8Array = digest("pad id").subarray(0, 16);
+const PAD_ID: Uint8Array = digest("pad id").subarray(0, 16);
 /** The pad of every rig: a stream of SHA-256, so that the same seed gives the same bytes everywhere. */
 export const PAD: Uint8Array = concat(
   ...Array.from({ length: PAD_LENGTH / 32 }, (_, counter) => digest(`pad ${counter}`)),

@@ -59,7 +59,7 @@ export interface Bench {
 const GRANT = 512;
 const BOX_SIZES = [40, 700, 3000];
 
-export function sealSegment(twin: Rig, ideal: Ideal, sizes: readonly number[]): Segment {
+function sealSegment(twin: Rig, ideal: Ideal, sizes: readonly number[]): Segment {
   const findings = noFindings();
   const slot = ideal.floor.next;
   const opened = perform(twin, ideal, begin(ideal), findings)!;
@@ -94,7 +94,7 @@ export function idealOf(rig: Rig, side: Side): Ideal {
 }
 
 /** FIND and OPEN of a whole segment; what it lies under is `kept` from now on. */
-export function receive(rig: Rig, ideal: Ideal, segment: Segment): void {
+function receive(rig: Rig, ideal: Ideal, segment: Segment): void {
   const findings = noFindings();
   const twinSide: Side = ideal.side === LOW ? HIGH : LOW;
   perform(rig, ideal, find(ideal, segment.tagAndOpening, segment.split), findings);
