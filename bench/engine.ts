@@ -1,10 +1,9 @@
 // Sealing and opening on the host: the engine against what one would take instead, in the same run.
 //
-// Up to 16 KiB every contender goes from buffers to buffers, and all its copies count. From 64 KiB on a text comes in
-// parts of 64 KiB, and only the work on a part counts, not the read that brings it: it lies in a buffer for node:crypto,
-// and in the windows, with its pad, for the engine, which is where fs.readSync puts it in either case. The ciphers may
-// also take the whole text at once; the better way counts. `engine, copied` is from buffers to buffers at these sizes too.
-// Keys and nonces are fresh for each message.
+// `whole`: from buffers to buffers, one message after the other, all copies counted; the ciphers of node:crypto work
+// one-shot. `parts`: a text that is read in parts of 64 KiB. Then the reads do not count, only the work on what they
+// brought: into a buffer for a cipher, into the windows, with its pad, for the engine, which is where fs.readSync puts it
+// in either case. Keys and nonces are fresh for each message.
 
 import { createCipheriv, createDecipheriv, randomFillSync } from "node:crypto";
 import process from "node:process";
@@ -26,12 +25,14 @@ const NODE_CIPHERS = ["aes-256-gcm", "chacha20-poly1305"] as const;
 type NodeCipher = (typeof NODE_CIPHERS)[number];
 
 export type Operation = "seal" | "open";
-export type Contender = "engine" | "engine, copied" | NodeCipher | "@noble/ciphers" | "memcpy";
+export type Way = "whole" | "parts";
+export type Contender = "engine" | NodeCipher | "@noble/ciphers" | "memcpy";
 
 /** One contender with messages of one size. */
 export interface EngineRow {
   readonly operation: Operation;
   readonly bytes: number;
+  readonly way: Way;
   readonly contender: Contender;
   /** Median time of one message. */
   readonly nanoseconds: number;
@@ -43,19 +44,23 @@ export interface EngineRow {
 /** Measures every contender at every size; a quick run only shows that it works. */
 export async function benchEngine({ quick = false }: { readonly quick?: boolean } = {}): Promise<EngineRow[]> {
   const engine = await loadEngine();
-  return SIZES_BYTES.flatMap((bytes) => {
+  const rows: EngineRow[] = [];
+  for (const bytes of SIZES_BYTES) {
     const message = prepare(engine, bytes);
-    return [
-      ...measure("seal", bytes, sealers(engine, message), quick),
-      ...measure("open", bytes, openers(engine, message), quick),
-    ];
-  });
+    const add = (operation: Operation, way: Way, contest: Contest) => {
+      rows.push(...measure(contest, quick).map((figures) => ({ operation, bytes, way, ...figures(bytes) })));
+    };
+    add("seal", "whole", sealers(engine, message));
+    if (bytes >= PART_BYTES) add("seal", "parts", sealersInParts(engine, message));
+    add("open", "whole", openers(engine, message));
+    if (bytes >= PART_BYTES) add("open", "parts", openersInParts(engine, message));
+  }
+  return rows;
 }
 
 /** Handles one message and says how many milliseconds of it count. */
 type Work = () => number;
-/** The ways in which a contender may handle a message; the fastest counts. */
-type Contest = ReadonlyMap<Contender, readonly Work[]>;
+type Contest = ReadonlyMap<Contender, Work>;
 
 interface Message {
   readonly text: Buffer;
@@ -79,51 +84,79 @@ function prepare(engine: Engine, bytes: number): Message {
 }
 
 function sealers(engine: Engine, message: Message): Contest {
-  const { text, pad, place } = message;
+  const { text, pad, items, place } = message;
   const box = { padId: place.pad.padId, direction: place.direction, offset: 0 } as const;
-  const out = Buffer.alloc(message.items.length);
-  const copied = whole(() => sealRun(engine, message, out));
-  const contest = new Map<Contender, Work[]>();
-  if (text.length <= TEXT_MAX_BYTES) contest.set("engine", [whole(() => engine.seal(box, "last", pad, text))]);
-  else if (text.length < PART_BYTES) contest.set("engine", [copied]);
-  else contest.set("engine", [() => sealRun(engine, message, null)]).set("engine, copied", [copied]);
-  for (const name of NODE_CIPHERS) {
-    const parts = () => encipherParts(name, text);
-    const once = whole(() => encipher(name, text, freshKey()));
-    contest.set(name, text.length < PART_BYTES ? [once] : [once, parts]);
-  }
+  const out = Buffer.alloc(items.length);
+  const contest = new Map<Contender, Work>();
+  const single = text.length <= TEXT_MAX_BYTES;
+  contest.set(
+    "engine",
+    whole(() => (single ? engine.seal(box, "last", pad, text) : sealRun(engine, message, out))),
+  );
+  for (const name of NODE_CIPHERS)
+    contest.set(
+      name,
+      whole(() => encipher(name, text, freshKey())),
+    );
   if (text.length <= NOBLE_MAX_BYTES) {
-    contest.set("@noble/ciphers", [
+    contest.set(
+      "@noble/ciphers",
       whole(() => {
         const { key, nonce } = freshKey();
         return chacha20poly1305(key, nonce).encrypt(text);
       }),
-    ]);
+    );
   }
-  return contest.set("memcpy", [whole(() => text.copy(out))]);
+  return contest.set(
+    "memcpy",
+    whole(() => text.copy(out)),
+  );
 }
 
 function openers(engine: Engine, message: Message): Contest {
   const { text, pad, items, place } = message;
   const box = { padId: place.pad.padId, direction: place.direction, offset: 0 } as const;
   const out = Buffer.alloc(text.length);
-  const copied = whole(() => openRun(engine, message, out));
-  const contest = new Map<Contender, Work[]>();
-  if (text.length <= TEXT_MAX_BYTES) contest.set("engine", [whole(() => engine.open(box, pad, items))]);
-  else if (text.length < PART_BYTES) contest.set("engine", [copied]);
-  else contest.set("engine", [() => openRun(engine, message, null)]).set("engine, copied", [copied]);
+  const contest = new Map<Contender, Work>();
+  const single = text.length <= TEXT_MAX_BYTES;
+  contest.set(
+    "engine",
+    whole(() => (single ? engine.open(box, pad, items) : openRun(engine, message, out))),
+  );
   for (const name of NODE_CIPHERS) {
     const sealed = encipher(name, text, freshKey());
-    const parts = () => decipherParts(name, sealed);
-    const once = whole(() => decipher(name, sealed));
-    contest.set(name, text.length < PART_BYTES ? [once] : [once, parts]);
+    contest.set(
+      name,
+      whole(() => decipher(name, sealed)),
+    );
   }
   if (text.length <= NOBLE_MAX_BYTES) {
     const { key, nonce } = freshKey();
     const sealed = chacha20poly1305(key, nonce).encrypt(text);
-    contest.set("@noble/ciphers", [whole(() => chacha20poly1305(key, nonce).decrypt(sealed))]);
+    contest.set(
+      "@noble/ciphers",
+      whole(() => chacha20poly1305(key, nonce).decrypt(sealed)),
+    );
   }
-  return contest.set("memcpy", [whole(() => text.copy(out))]);
+  return contest.set(
+    "memcpy",
+    whole(() => text.copy(out)),
+  );
+}
+
+function sealersInParts(engine: Engine, message: Message): Contest {
+  const contest = new Map<Contender, Work>([["engine", () => sealRun(engine, message, null)]]);
+  for (const name of NODE_CIPHERS) contest.set(name, () => encipherParts(name, message.text));
+  return contest;
+}
+
+function openersInParts(engine: Engine, message: Message): Contest {
+  const contest = new Map<Contender, Work>([["engine", () => openRun(engine, message, null)]]);
+  for (const name of NODE_CIPHERS) {
+    const sealed = encipher(name, message.text, freshKey());
+    contest.set(name, () => decipherParts(name, sealed));
+  }
+  return contest;
 }
 
 /** Seals the whole run: into `out`, or only in the windows, and then what fills them does not count. */
@@ -245,29 +278,25 @@ const ROUNDS = 31;
 const ROUND_MILLISECONDS = 2;
 const WARM_MILLISECONDS = 60;
 
-/** Rounds in which every way of every contender has its turn. */
-function measure(operation: Operation, bytes: number, contest: Contest, quick: boolean): EngineRow[] {
-  const contenders = [...contest].map(([contender, ways]) => ({
+type Figures = (bytes: number) => Omit<EngineRow, "operation" | "bytes" | "way">;
+
+/** Rounds in which every contender has its turn. */
+function measure(contest: Contest, quick: boolean): Figures[] {
+  const contenders = [...contest].map(([contender, work]) => ({
     contender,
-    ways: ways.map((work) => ({ work, messages: quick ? 1 : messagesPerRound(work), times: [] as number[] })),
+    work,
+    messages: quick ? 1 : messagesPerRound(work),
+    times: [] as number[],
   }));
   for (let round = 0; round < (quick ? 1 : ROUNDS); round++) {
-    for (const { ways } of contenders) {
-      for (const way of ways) {
-        let milliseconds = 0;
-        for (let message = 0; message < way.messages; message++) milliseconds += way.work();
-        way.times.push((milliseconds / way.messages) * 1e6);
-      }
+    for (const { work, messages, times } of contenders) {
+      let milliseconds = 0;
+      for (let message = 0; message < messages; message++) milliseconds += work();
+      times.push((milliseconds / messages) * 1e6);
     }
   }
-  const best = contenders.map(({ contender, ways }) => {
-    const { times } = ways.reduce((one, other) => (median(other.times) < median(one.times) ? other : one));
-    return { contender, times };
-  });
-  const engine = best[0]!.times;
-  return best.map(({ contender, times }) => ({
-    operation,
-    bytes,
+  const engine = contenders[0]!.times;
+  return contenders.map(({ contender, times }) => (bytes) => ({
     contender,
     nanoseconds: Math.round(median(times)),
     megabytesPerSecond: Math.round((bytes / median(times)) * 1000),
@@ -291,8 +320,8 @@ function median(numbers: readonly number[]): number {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const rows = await benchEngine({ quick: process.argv.includes("--quick") });
   console.log(`Node ${process.version}, ${process.arch}. Last column: how many times as fast the engine is.`);
-  for (const { operation, bytes, contender, nanoseconds, megabytesPerSecond, engineIsTimes } of rows) {
-    const cells = [operation, bytes, contender.padEnd(18), nanoseconds, megabytesPerSecond, engineIsTimes.toFixed(2)];
+  for (const { operation, bytes, way, contender, nanoseconds, megabytesPerSecond, engineIsTimes } of rows) {
+    const cells = [operation, bytes, way, contender, nanoseconds, megabytesPerSecond, engineIsTimes.toFixed(2)];
     console.log(cells.map((cell) => String(cell).padStart(10)).join(" "));
   }
 }

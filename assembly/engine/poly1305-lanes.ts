@@ -12,16 +12,16 @@ import { WORDS, wordBlocks, wordCarry, wordMultiply } from "./poly1305-words";
 /** Below this many bytes it costs more to set the lanes up than they save. */
 export const LANES_FROM: u32 = 1024;
 
-// The bytes at `table`: 18 pairs of limbs of the multiplier, (c_e, c_(e-1)) in 16 bits each with e from -8 to 9, where
+// The bytes at `table`: 18 pairs of limbs of the multiplier, (c_e, c_(e-1)) in every lane, with e from -8 to 9, where
 // c_(e-10) = 5 c_e, so that limb i of a product is the sum over k of the pair (h_2k, h_2k+1) times the pair e = i - 2k;
 // masks, since V8 would build constants anew at each use; the lanes; limbs before they are paired; and r^4 in words.
-const MASK13: u32 = 80;
-const MASK26: u32 = 96;
-const MARK: u32 = 112;
-const LANE: u32 = 128;
-const LIMB: u32 = 208;
-const POWER: u32 = 288;
-export const LANE_STATE: u32 = 320;
+const MASK13: u32 = 288;
+const MASK26: u32 = 304;
+const MARK: u32 = 320;
+const LANE: u32 = 336;
+const LIMB: u32 = 416;
+const POWER: u32 = 496;
+export const LANE_STATE: u32 = 528;
 
 /** Takes in whole groups of four blocks, two or more: h = (h + block + 2^128) r for each block. */
 export function laneBlocks(h: usize, r: usize, table: usize, data: usize, length: u32): void {
@@ -43,7 +43,9 @@ function setMultiplier(table: usize, r: usize): void {
   const limb = table + LIMB + 36;
   writeLimbs(limb, power);
   for (let i: u32 = 4; i < 40; i += 4) store<i32>(limb + i - 40, 5 * load<i32>(limb + i));
-  for (let i: u32 = 4; i < 76; i += 4) store<u32>(table + i, pairAt(table + LIMB + i, table + LIMB + i - 4));
+  for (let i: u32 = 0; i < 72; i += 4) {
+    v128.store(table + 4 * i, i32x4.splat(pairAt(table + LIMB + i + 4, table + LIMB + i)));
+  }
   v128.store(table, i32x4.splat(0x1fff), MASK13);
   v128.store(table, i32x4.splat(0x3ffffff), MASK26);
   v128.store(table, i32x4.splat(0x1000000), MARK);
@@ -98,24 +100,6 @@ function steps(table: usize, data: usize, length: u32): void {
   const mask13 = v128.load(table, MASK13);
   const mask26 = v128.load(table, MASK26);
   const mark = v128.load(table, MARK);
-  const p0 = v128.load32_splat(table, 4);
-  const p1 = v128.load32_splat(table, 8);
-  const p2 = v128.load32_splat(table, 12);
-  const p3 = v128.load32_splat(table, 16);
-  const p4 = v128.load32_splat(table, 20);
-  const p5 = v128.load32_splat(table, 24);
-  const p6 = v128.load32_splat(table, 28);
-  const p7 = v128.load32_splat(table, 32);
-  const p8 = v128.load32_splat(table, 36);
-  const p9 = v128.load32_splat(table, 40);
-  const p10 = v128.load32_splat(table, 44);
-  const p11 = v128.load32_splat(table, 48);
-  const p12 = v128.load32_splat(table, 52);
-  const p13 = v128.load32_splat(table, 56);
-  const p14 = v128.load32_splat(table, 60);
-  const p15 = v128.load32_splat(table, 64);
-  const p16 = v128.load32_splat(table, 68);
-  const p17 = v128.load32_splat(table, 72);
   let h0 = v128.load(table, LANE);
   let h1 = v128.load(table, LANE + 16);
   let h2 = v128.load(table, LANE + 32);
@@ -141,17 +125,76 @@ function steps(table: usize, data: usize, length: u32): void {
     let d6 = v128.and(v128.or(i32x4.shr_u(w2, 14), i32x4.shl(w3, 18)), mask26);
     let d8 = v128.or(i32x4.shr_u(w3, 8), mark);
 
-    // The pair e is p_(e + 8).
-    d0 = i32x4.add(d0, Row.sum(h0, p8, h1, p6, h2, p4, h3, p2, h4, p0));
-    let d1 = Row.sum(h0, p9, h1, p7, h2, p5, h3, p3, h4, p1);
-    d2 = i32x4.add(d2, Row.sum(h0, p10, h1, p8, h2, p6, h3, p4, h4, p2));
-    let d3 = Row.sum(h0, p11, h1, p9, h2, p7, h3, p5, h4, p3);
-    d4 = i32x4.add(d4, Row.sum(h0, p12, h1, p10, h2, p8, h3, p6, h4, p4));
-    let d5 = Row.sum(h0, p13, h1, p11, h2, p9, h3, p7, h4, p5);
-    d6 = i32x4.add(d6, Row.sum(h0, p14, h1, p12, h2, p10, h3, p8, h4, p6));
-    let d7 = Row.sum(h0, p15, h1, p13, h2, p11, h3, p9, h4, p7);
-    d8 = i32x4.add(d8, Row.sum(h0, p16, h1, p14, h2, p12, h3, p10, h4, p8));
-    let d9 = Row.sum(h0, p17, h1, p15, h2, p13, h3, p11, h4, p9);
+    // One pair of the multiplier after the other, with each limb that it counts for: in this order all of it stays in
+    // sixteen registers. The optimizer of asc undoes the order from its second level on; asconfig.json asks for the first.
+    let c = v128.load(table);
+    d0 = i32x4.add(d0, i32x4.dot_i16x8_s(h4, c));
+    c = v128.load(table, 32);
+    d2 = i32x4.add(d2, i32x4.dot_i16x8_s(h4, c));
+    d0 = i32x4.add(d0, i32x4.dot_i16x8_s(h3, c));
+    c = v128.load(table, 64);
+    d4 = i32x4.add(d4, i32x4.dot_i16x8_s(h4, c));
+    d2 = i32x4.add(d2, i32x4.dot_i16x8_s(h3, c));
+    d0 = i32x4.add(d0, i32x4.dot_i16x8_s(h2, c));
+    c = v128.load(table, 96);
+    d6 = i32x4.add(d6, i32x4.dot_i16x8_s(h4, c));
+    d4 = i32x4.add(d4, i32x4.dot_i16x8_s(h3, c));
+    d2 = i32x4.add(d2, i32x4.dot_i16x8_s(h2, c));
+    d0 = i32x4.add(d0, i32x4.dot_i16x8_s(h1, c));
+    c = v128.load(table, 128);
+    d8 = i32x4.add(d8, i32x4.dot_i16x8_s(h4, c));
+    d6 = i32x4.add(d6, i32x4.dot_i16x8_s(h3, c));
+    d4 = i32x4.add(d4, i32x4.dot_i16x8_s(h2, c));
+    d2 = i32x4.add(d2, i32x4.dot_i16x8_s(h1, c));
+    d0 = i32x4.add(d0, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 160);
+    d8 = i32x4.add(d8, i32x4.dot_i16x8_s(h3, c));
+    d6 = i32x4.add(d6, i32x4.dot_i16x8_s(h2, c));
+    d4 = i32x4.add(d4, i32x4.dot_i16x8_s(h1, c));
+    d2 = i32x4.add(d2, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 192);
+    d8 = i32x4.add(d8, i32x4.dot_i16x8_s(h2, c));
+    d6 = i32x4.add(d6, i32x4.dot_i16x8_s(h1, c));
+    d4 = i32x4.add(d4, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 224);
+    d8 = i32x4.add(d8, i32x4.dot_i16x8_s(h1, c));
+    d6 = i32x4.add(d6, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 256);
+    d8 = i32x4.add(d8, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 16);
+    let d1 = i32x4.dot_i16x8_s(h4, c);
+    c = v128.load(table, 48);
+    let d3 = i32x4.dot_i16x8_s(h4, c);
+    d1 = i32x4.add(d1, i32x4.dot_i16x8_s(h3, c));
+    c = v128.load(table, 80);
+    let d5 = i32x4.dot_i16x8_s(h4, c);
+    d3 = i32x4.add(d3, i32x4.dot_i16x8_s(h3, c));
+    d1 = i32x4.add(d1, i32x4.dot_i16x8_s(h2, c));
+    c = v128.load(table, 112);
+    let d7 = i32x4.dot_i16x8_s(h4, c);
+    d5 = i32x4.add(d5, i32x4.dot_i16x8_s(h3, c));
+    d3 = i32x4.add(d3, i32x4.dot_i16x8_s(h2, c));
+    d1 = i32x4.add(d1, i32x4.dot_i16x8_s(h1, c));
+    c = v128.load(table, 144);
+    let d9 = i32x4.dot_i16x8_s(h4, c);
+    d7 = i32x4.add(d7, i32x4.dot_i16x8_s(h3, c));
+    d5 = i32x4.add(d5, i32x4.dot_i16x8_s(h2, c));
+    d3 = i32x4.add(d3, i32x4.dot_i16x8_s(h1, c));
+    d1 = i32x4.add(d1, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 176);
+    d9 = i32x4.add(d9, i32x4.dot_i16x8_s(h3, c));
+    d7 = i32x4.add(d7, i32x4.dot_i16x8_s(h2, c));
+    d5 = i32x4.add(d5, i32x4.dot_i16x8_s(h1, c));
+    d3 = i32x4.add(d3, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 208);
+    d9 = i32x4.add(d9, i32x4.dot_i16x8_s(h2, c));
+    d7 = i32x4.add(d7, i32x4.dot_i16x8_s(h1, c));
+    d5 = i32x4.add(d5, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 240);
+    d9 = i32x4.add(d9, i32x4.dot_i16x8_s(h1, c));
+    d7 = i32x4.add(d7, i32x4.dot_i16x8_s(h0, c));
+    c = v128.load(table, 272);
+    d9 = i32x4.add(d9, i32x4.dot_i16x8_s(h0, c));
 
     d1 = i32x4.add(d1, i32x4.shr_s(d0, 13));
     d0 = v128.and(d0, mask13);
@@ -189,15 +232,6 @@ function steps(table: usize, data: usize, length: u32): void {
   v128.store(table, h2, LANE + 32);
   v128.store(table, h3, LANE + 48);
   v128.store(table, h4, LANE + 64);
-}
-
-class Row {
-  @inline
-  static sum(h0: v128, p0: v128, h1: v128, p1: v128, h2: v128, p2: v128, h3: v128, p3: v128, h4: v128, p4: v128): v128 {
-    const low = i32x4.add(i32x4.dot_i16x8_s(h0, p0), i32x4.dot_i16x8_s(h1, p1));
-    const middle = i32x4.add(i32x4.dot_i16x8_s(h2, p2), i32x4.dot_i16x8_s(h3, p3));
-    return i32x4.add(i32x4.add(low, middle), i32x4.dot_i16x8_s(h4, p4));
-  }
 }
 
 /** h = the sum of the lanes, lane j times r^(4-j). */

@@ -61,7 +61,8 @@ export function finish(mac: usize, out: usize): void {
     store<u32>(out + i, <u32>carry);
     carry >>= 32;
   }
-  for (let i: u32 = 0; i < LANE; i += 4) store<u32>(mac + i, 0);
+  if (ASC_FEATURE_SIMD) for (let i: u32 = 0; i < LANE; i += 16) v128.store(mac + i, i32x4.splat(0));
+  else for (let i: u32 = 0; i < LANE; i += 4) store<u32>(mac + i, 0);
 }
 
 function blocks(mac: usize, data: usize, length: u32): void {
