@@ -1,21 +1,25 @@
 // Boot: from whatever the last power cut left to a device that may serve (SPEC section 6). Nothing is answered before all of it is done.
 
 import { prepareCrc } from "./crc32";
-import { faulty, Section } from "./failure";
-import { erasedFrom, zeroUnlessZero } from "./flash";
+import { Code, faulty, Section } from "./failure";
+import { erasedFrom, forgetBuffers, SECTOR_SIZE, zeroUnlessZero } from "./flash";
 import { norGeometry } from "./hal";
 import { adoptPad, loadIdentity } from "./identity";
 import { commit, foldHigh, join } from "./journal";
 import { chip, EPOCH_SIZE, EPOCHS_MAX, Epoch, epochs, health, pad, State, state } from "./layout";
-import { HIGH, heedWitness, NO_SIDE, settle, slots } from "./pad";
+import { BURN_UNIT_MAX, HIGH, heedWitness, NO_SIDE, settle, slots } from "./pad";
 
 const TRAPS_MAX: u32 = 3;
-const SECTOR_SIZE: u32 = 4096;
 /** From this size on a chip is divided like the reference chip. */
 const LARGE: u32 = 1 << 20;
 
 /** Brings the device up. `traps` counts the traps since power-on, `reason` is that of the last. */
 export function start(traps: u32, reason: u32): void {
+  recover(traps, reason);
+  forgetBuffers();
+}
+
+function recover(traps: u32, reason: u32): void {
   prepareCrc();
   pad.side = NO_SIDE;
   health.traps = traps;
@@ -26,6 +30,7 @@ export function start(traps: u32, reason: u32): void {
     // Without a record only a chip that was never filled may be taken as new.
     if (!erasedFrom(chip.identityBase)) return faulty(Section.JOURNAL);
   }
+  if (health.fault) return;
   if (state.state > State.FILLING) {
     const corrupt = loadIdentity(state.revision);
     if (corrupt) return faulty(corrupt);
@@ -36,8 +41,10 @@ export function start(traps: u32, reason: u32): void {
   }
   takeNewestPending();
   state.epoch++;
-  if (commit()) return faulty(Section.JOURNAL);
-  if (state.state > State.FILLING && burnAgain()) faulty(Section.PAD);
+  let code = commit();
+  if (code) return faulty(code === Code.SUPPLY_LOW ? Section.SUPPLY : Section.JOURNAL);
+  if (state.state > State.FILLING) code = burnAgain();
+  if (code) faulty(code === Code.SUPPLY_LOW ? Section.SUPPLY : Section.PAD);
 }
 
 function divideChip(): bool {
@@ -50,7 +57,8 @@ function divideChip(): bool {
   chip.copySize = large ? 8 * SECTOR_SIZE : SECTOR_SIZE;
   chip.identityBase = chip.journalSectors * SECTOR_SIZE;
   chip.padBase = chip.identityBase + 2 * chip.copySize;
-  return norGeometry(1) === 1 && sectors <= 0xfffff && chip.size > chip.padBase;
+  const unit = chip.burnUnit;
+  return norGeometry(1) === 1 && unit > 0 && unit <= BURN_UNIT_MAX && sectors <= 0xfffff && chip.size > chip.padBase;
 }
 
 /** Whether what the journal says can be true of this pad. */
@@ -60,6 +68,7 @@ function marksFit(): bool {
     state.split <= pad.downEnd &&
     state.upUsed <= state.split - pad.upBase &&
     state.downUsed <= pad.downEnd - state.split &&
+    ((state.split | state.upUsed | state.downUsed) & (pad.unit - 1)) === 0 &&
     state.nextSlot <= slots(pad.side)
   );
 }
@@ -69,7 +78,7 @@ function takeNewestPending(): void {
   let newest: u32 = 0;
   for (let at = epochs; at < epochs + EPOCHS_MAX * EPOCH_SIZE; at += EPOCH_SIZE) {
     const last = changetype<Epoch>(at);
-    if (!last.pendingLength || last.sequence < newest) continue;
+    if (!inPad(last) || last.sequence < newest) continue;
     newest = last.sequence;
     state.pendingOffset = last.pendingOffset;
     state.pendingLength = last.pendingLength;
@@ -83,10 +92,15 @@ function takeNewestPending(): void {
 function burnAgain(): u32 {
   for (let at = epochs; at < epochs + EPOCHS_MAX * EPOCH_SIZE; at += EPOCH_SIZE) {
     const last = changetype<Epoch>(at);
-    if (!last.pendingLength || last.pendingOffset > pad.length || last.pendingLength > pad.length - last.pendingOffset)
-      continue;
+    if (!inPad(last)) continue;
     const code = zeroUnlessZero(chip.padBase + last.pendingOffset, last.pendingLength);
     if (code) return code;
   }
   return settle();
+}
+
+function inPad(last: Epoch): bool {
+  return (
+    last.pendingLength > 0 && last.pendingOffset <= pad.length && last.pendingLength <= pad.length - last.pendingOffset
+  );
 }

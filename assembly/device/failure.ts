@@ -35,6 +35,8 @@ export namespace Section {
   export const ENCRYPTION: u32 = 5;
   export const PAD: u32 = 6;
   export const CHIP: u32 = 7;
+  /** The supply was too low at boot; the next boot may be well. */
+  export const SUPPLY: u32 = 8;
 }
 
 /** Leaves the facts and returns the code. */

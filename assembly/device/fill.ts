@@ -2,16 +2,18 @@
 
 import { begin, finish, updatePadded } from "../engine/poly1305";
 import { badArgument, Code, fail } from "./failure";
-import { erase, PAGE_SIZE, program, SECTOR_SIZE } from "./flash";
+import { erase, forgetBuffers, PAGE_SIZE, program, SECTOR_SIZE } from "./flash";
 import { entropy, supplyOk } from "./hal";
 import {
   composeIdentity,
+  firstSplit,
   loadIdentity,
   PAGES,
   pageAddress,
   SERIAL_AT,
   SERIAL_SIZE,
   shapePad,
+  splitFits,
   writePage,
 } from "./identity";
 import { commit } from "./journal";
@@ -32,7 +34,7 @@ import {
   tag,
   work,
 } from "./layout";
-import { CONTROL_RESERVE, readPad, SLOT_SPACING } from "./pad";
+import { NO_SIDE, readPad, SLOT_SPACING } from "./pad";
 
 const BLOCK_SIZE: u32 = 65536;
 const PAD_SIZE: usize = offsetof<Pad>();
@@ -51,10 +53,15 @@ export function fill(payload: usize): u32 {
   state.upBurned = 0;
   state.downUsed = 0;
   state.downBurned = 0;
-  state.split = load<u32>(payload, 8);
+  state.split = 0;
   state.pendingLength = 0;
   const committed = commit();
-  if (committed) return committed;
+  if (committed) {
+    pad.side = NO_SIDE;
+    endWork(committed);
+    return committed;
+  }
+  state.split = load<u32>(payload, 8);
   entropy(SERIAL_AT, SERIAL_SIZE);
   composeIdentity(state.revision + 1, payload);
   startWork(Kind.ERASING, chip.copySize + chip.size - chip.padBase);
@@ -89,7 +96,7 @@ function tryShape(payload: usize): u32 {
   pad.slotsLow = slotSides & 1 ? length / SLOT_SPACING : 0;
   pad.slotsHigh = slotSides & 2 ? length / SLOT_SPACING : 0;
   if (!shapePad()) return badArgument(14);
-  if (split & (pad.unit - 1) || split < pad.upBase || split > pad.downEnd - CONTROL_RESERVE) return badArgument(8);
+  if (!splitFits(split)) return badArgument(8);
   return supplyOk() ? Code.OK : fail(Code.SUPPLY_LOW);
 }
 
@@ -173,7 +180,7 @@ function eraseStep(): u32 {
 function verifyStep(): u32 {
   readPad(work.done, slice, SECTOR_SIZE);
   updatePadded(mac, slice, SECTOR_SIZE);
-  memory.fill(slice, 0, SECTOR_SIZE);
+  forgetBuffers();
   work.done += SECTOR_SIZE;
   if (work.done < pad.length) return Code.OK;
   finish(mac, tag);
@@ -194,13 +201,9 @@ function finishStep(): u32 {
   if (corrupt) return fail(Code.FLASH_FAULT, corrupt, pageAddress(revision, 0));
   state.revision = revision;
   state.state = State.ACTIVE;
+  state.split = firstSplit();
   const code = commit();
-  if (code === Code.SUPPLY_LOW) {
-    state.revision = revision - 1;
-    state.state = State.FILLING;
-    return code;
-  }
-  endWork(code);
+  if (!code) endWork(Code.OK);
   return code;
 }
 

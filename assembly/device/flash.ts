@@ -2,7 +2,7 @@
 
 import { Code, fail, Section } from "./failure";
 import { norErase, norProgram, norRead, supplyOk } from "./hal";
-import { chip, page, slice, zeros } from "./layout";
+import { chip, page, SLICE_SIZE, slice, zeros } from "./layout";
 
 export const PAGE_SIZE: u32 = 256;
 export const SECTOR_SIZE: u32 = 4096;
@@ -14,11 +14,10 @@ function equal(a: usize, b: usize, length: u32): bool {
   return difference === 0;
 }
 
-/** Whether all of `length` bytes (a multiple of 4, aligned) have this value in every word. */
-function uniform(data: usize, length: u32, word: u32): bool {
-  let difference: u32 = 0;
-  for (let i: u32 = 0; i < length; i += 4) difference |= load<u32>(data + i) ^ word;
-  return difference === 0;
+/** Wipes the buffers in which pad bytes were read. After every command and every boot: what was read must not stay. */
+export function forgetBuffers(): void {
+  memory.fill(slice, 0, SLICE_SIZE);
+  memory.fill(page, 0, PAGE_SIZE);
 }
 
 /** Programs inside one page and reads it back; length a multiple of 4. */
@@ -78,7 +77,7 @@ export function allZero(data: usize, length: u32): bool {
 export function erasedFrom(address: u32): bool {
   for (; address < chip.size; address += SECTOR_SIZE) {
     norRead(address, slice, SECTOR_SIZE);
-    if (!uniform(slice, SECTOR_SIZE, 0xffffffff)) return false;
+    for (let i: u32 = 0; i < SECTOR_SIZE; i += 4) if (load<u32>(slice + i) !== 0xffffffff) return false;
   }
   return true;
 }

@@ -3,6 +3,7 @@
 import { answerAside, execute, isAside } from "./command";
 import { crc32 } from "./crc32";
 import { Code, fail } from "./failure";
+import { forgetBuffers } from "./flash";
 import { transmit } from "./hal";
 import {
   aside,
@@ -102,6 +103,7 @@ function handle(length: u32): void {
     return sendError(Code.WRONG_SEQUENCE);
   }
   const code = execute(type, payload, length);
+  forgetBuffers();
   if (code) return sendError(code);
   line.kept = 1;
   line.lastSequence = sequence;

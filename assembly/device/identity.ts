@@ -7,7 +7,7 @@ import { Section } from "./failure";
 import { PAGE_SIZE, program } from "./flash";
 import { norRead } from "./hal";
 import { chip, identity, pad } from "./layout";
-import { CONTROL_RESERVE, SLOT_SIZE, SLOT_SPACING } from "./pad";
+import { BURN_UNIT_MAX, CONTROL_RESERVE, SLOT_SIZE, SLOT_SPACING } from "./pad";
 
 export const PAGES: u32 = 3;
 const VERSION: u32 = 1;
@@ -27,6 +27,7 @@ const SOURCE: u32 = 64;
 const SLOTS_LOW: u32 = PAGE_SIZE + 12;
 const SLOTS_HIGH: u32 = PAGE_SIZE + 16;
 const SLOT_BYTES: u32 = PAGE_SIZE + 20;
+const ADDRESSES: u32 = PAGE_SIZE + 24;
 const SUITE: u32 = 2 * PAGE_SIZE + 12;
 const BURN_UNIT: u32 = 2 * PAGE_SIZE + 14;
 const LONGEST_TEXT: u32 = 2 * PAGE_SIZE + 16;
@@ -38,6 +39,10 @@ export const SERIAL_SIZE: u32 = 8;
 
 export function provenance(): u32 {
   return load<u8>(identity + PROVENANCE);
+}
+
+export function firstSplit(): u32 {
+  return load<u32>(identity + FIRST_SPLIT);
 }
 
 /** Where page `index` of revision `revision` lies in the flash. */
@@ -108,16 +113,29 @@ export function adoptPad(): bool {
   pad.length = load<u32>(identity + PAD_LENGTH);
   pad.slotsLow = load<u32>(identity + SLOTS_LOW);
   pad.slotsHigh = load<u32>(identity + SLOTS_HIGH);
-  return shapePad();
+  return (
+    shapePad() &&
+    (provenance() === 1 || provenance() === 2) &&
+    splitFits(firstSplit()) &&
+    load<u32>(identity + SLOT_BYTES) === SLOT_SIZE &&
+    load<u32>(identity + ADDRESSES) === 0 &&
+    load<u32>(identity + LONGEST_TEXT) === TEXT_MAX &&
+    load<u32>(identity + RESERVE) === CONTROL_RESERVE
+  );
+}
+
+/** Whether a split can be the first one of `pad`. */
+export function splitFits(split: u32): bool {
+  return (split & (pad.unit - 1)) === 0 && split >= pad.upBase && split <= pad.downEnd - CONTROL_RESERVE;
 }
 
 /** Whether `pad` describes a pad that fits this chip; works out where its directions begin. */
 export function shapePad(): bool {
   if (pad.side > 1 || pad.suite !== 1) return false;
-  if (pad.unit === 0 || pad.unit > 64 || pad.unit & (pad.unit - 1) || pad.unit < chip.burnUnit) return false;
+  if (pad.unit === 0 || pad.unit > BURN_UNIT_MAX || pad.unit & (pad.unit - 1) || pad.unit < chip.burnUnit) return false;
   if (pad.length & 4095 || pad.length < 8192 || pad.length > chip.size - chip.padBase) return false;
-  const most = pad.length / SLOT_SPACING;
-  if (pad.slotsLow > most || pad.slotsHigh > most) return false;
+  const number = pad.length / SLOT_SPACING;
+  if ((pad.slotsLow && pad.slotsLow !== number) || (pad.slotsHigh && pad.slotsHigh !== number)) return false;
   pad.upBase = pad.slotsLow * SLOT_SIZE;
   pad.downEnd = pad.length - pad.slotsHigh * SLOT_SIZE;
   return true;

@@ -10,11 +10,13 @@ import { erase, program, SECTOR_SIZE } from "./flash";
 import { norRead } from "./hal";
 import {
   chip,
+  committed,
   EPOCH_SIZE,
   EPOCHS_MAX,
   Epoch,
   epochs,
   pad,
+  page,
   place,
   RECORD_SIZE,
   Record,
@@ -30,43 +32,49 @@ const FAILURES_MAX: u32 = 3;
 
 /**
  * Writes `state` as the next record and returns when it is committed: programmed and read back equal.
- * A record that does not take goes to the next place, a sector in which three did not take is left, and when no sector is left the device is faulty.
+ * A record that does not take goes to the next place, a sector in which three did not take is left, and when only the sector of the newest record is left
+ * the device is faulty: that one is never erased. When the supply is too low, `state` is again what was committed last.
  */
 export function commit(): u32 {
-  let sectorsLeft = chip.journalSectors;
   while (true) {
     if (!place.ready || place.index === RECORDS || place.failures === FAILURES_MAX) {
-      if (!sectorsLeft--) break;
-      const code = nextSector();
-      if (code === Code.SUPPLY_LOW) return code;
+      const next = place.sector + 1 === chip.journalSectors ? 0 : place.sector + 1;
+      if (next === place.newest) break;
+      const code = erase(next * SECTOR_SIZE, SECTOR_SIZE);
+      if (code === Code.SUPPLY_LOW) return takeBack();
+      place.sector = next;
+      place.index = 0;
+      place.failures = 0;
+      place.ready = code ? 0 : 1;
       if (code) continue;
     }
     state.magic = MAGIC;
     state.sequence++;
     store<u32>(changetype<usize>(state) + CRC_AT, crc32(changetype<usize>(state), CRC_AT));
     const code = program(address(place.sector, place.index), changetype<usize>(state), RECORD_SIZE);
-    if (code === Code.SUPPLY_LOW) return code;
+    if (code === Code.SUPPLY_LOW) return takeBack();
     place.index++;
-    if (!code) return Code.OK;
+    if (!code) {
+      place.newest = place.sector;
+      memory.copy(committed, changetype<usize>(state), RECORD_SIZE);
+      return Code.OK;
+    }
     place.failures++;
   }
   faulty(Section.JOURNAL);
   return fail(Code.FLASH_FAULT, Section.JOURNAL);
 }
 
-function address(sector: u32, index: u32): u32 {
-  return sector * SECTOR_SIZE + index * RECORD_SIZE;
+/** Nothing may be believed, burned or answered that is not in the journal. */
+function takeBack(): u32 {
+  const sequence = state.sequence;
+  memory.copy(changetype<usize>(state), committed, RECORD_SIZE);
+  state.sequence = sequence;
+  return fail(Code.SUPPLY_LOW);
 }
 
-/** Erases the sector behind the present one even if it looks blank: what looks blank after a cut may not be. */
-function nextSector(): u32 {
-  place.ready = 0;
-  place.sector = place.sector + 1 === chip.journalSectors ? 0 : place.sector + 1;
-  place.index = 0;
-  place.failures = 0;
-  const code = erase(place.sector * SECTOR_SIZE, SECTOR_SIZE);
-  if (!code) place.ready = 1;
-  return code;
+function address(sector: u32, index: u32): u32 {
+  return sector * SECTOR_SIZE + index * RECORD_SIZE;
 }
 
 /**
@@ -92,6 +100,7 @@ export function join(): bool {
       if (record.generation === state.generation) merge(record);
     }
   }
+  place.newest = place.sector;
   state.sequence = sequence;
   state.epoch = epoch;
   return sequence > 0;
@@ -131,7 +140,8 @@ function merge(record: Record): void {
     last.pendingLength = record.pendingLength;
     return;
   }
-  assert(false);
+  // More epochs than there can be by cuts: not a journal that this core wrote.
+  faulty(Section.JOURNAL);
 }
 
 /**
@@ -154,16 +164,13 @@ export function foldHigh(): void {
 /** The valid record of this generation with the highest sequence below `newer`, or null. Reads the whole journal: only for the rare fold. */
 function newestBefore(newer: u32): Record | null {
   let best: u32 = 0;
-  let bestAt: u32 = 0;
   for (let at: u32 = 0; at < chip.journalSectors * SECTOR_SIZE; at += RECORD_SIZE) {
     norRead(at, slice, RECORD_SIZE);
     const record = changetype<Record>(slice);
-    if (record.sequence >= newer || record.sequence <= best || record.generation !== state.generation || !valid(record))
-      continue;
+    if (record.sequence >= newer || record.sequence <= best || record.generation !== state.generation) continue;
+    if ((record.split <= state.split && record.downUsed <= state.downUsed) || !valid(record)) continue;
     best = record.sequence;
-    bestAt = at;
+    memory.copy(page, slice, RECORD_SIZE);
   }
-  if (!best) return null;
-  norRead(bestAt, slice, RECORD_SIZE);
-  return changetype<Record>(slice);
+  return best ? changetype<Record>(page) : null;
 }

@@ -18,8 +18,9 @@ export const aside: usize = memory.data(272, 16);
 /** A frame as it goes out, COBS encoded: 4,144 bytes, one more for every 254 begun, and the delimiter. */
 export const outgoing: usize = memory.data(4176, 16);
 
-/** The pad slice in use: 32 bytes of one-time MAC key and up to 4,096 of pad, rounded up to the burn unit; at boot, journal sectors. */
-export const slice: usize = memory.data(4160, 16);
+/** The pad slice in use: 32 bytes of one-time MAC key and up to 4,096 of pad; at boot, journal sectors. */
+export const SLICE_SIZE: u32 = 4128;
+export const slice: usize = memory.data(4128, 16);
 /** One page read back. */
 export const page: usize = memory.data(256, 16);
 /** Zeros; never written. */
@@ -60,6 +61,9 @@ export const RECORD_SIZE: u32 = 128;
 /** What the device knows; the next record to be written. */
 export const state: Record = changetype<Record>(memory.data(128, 16));
 
+/** The newest committed record. */
+export const committed: usize = memory.data(128, 16);
+
 export namespace State {
   export const BLANK: u8 = 0;
   export const FILLING: u8 = 1;
@@ -92,8 +96,10 @@ export class Place {
   failures: u32;
   /** 1: this sector was erased in this power session. */
   ready: u32;
+  /** The sector of the newest committed record. */
+  newest: u32;
 }
-export const place: Place = changetype<Place>(memory.data(16, 16));
+export const place: Place = changetype<Place>(memory.data(20, 16));
 
 /** The last record of one boot epoch, as far as boot needs it. */
 @unmanaged

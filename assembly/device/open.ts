@@ -51,10 +51,9 @@ export function find(payload: usize): u32 {
 
   const offset = slotAt(other(), slot) + SLOT_READY;
   readPad(offset, slice, OPENING_KEY);
-  if (suspicious(slice, OPENING_KEY)) return flashFault(offset, OPENING_KEY);
+  if (suspicious(slice, OPENING_KEY)) return flashFault(offset);
   associate(associated, pad.suite, opposite(), OPENING, OPENING_TEXT, offset, PAD_ID_AT);
   const genuine = open(slice, associated, item, opening);
-  memory.fill(slice, 0, OPENING_KEY);
   if (!genuine) return fail(Code.AUTH_FAILED, 0, ++health.failedTags);
 
   const code = takeGrant(load<u32>(opening, 12));
@@ -119,11 +118,10 @@ export function openBox(payload: usize, length: u32): u32 {
 
   readPad(offset, slice, BOX_KEY + n);
   if (allZero(slice, WITNESS)) return fail(Code.BOX_USED, 0, offset);
-  if (suspicious(slice, BOX_KEY + n)) return flashFault(offset, BOX_KEY + n);
+  if (suspicious(slice, BOX_KEY + n)) return flashFault(offset);
   associate(associated, pad.suite, opposite(), kind, n, offset, PAD_ID_AT);
   // In place, where the host's own bytes lie: the kept reply stays whole when the tag turns out wrong.
   const genuine = open(slice, associated, item, item + BOX_HEADER);
-  memory.fill(slice, 0, BOX_KEY + n);
   if (!genuine) return fail(Code.AUTH_FAILED, 0, ++health.failedTags);
 
   remember(offset, offset + size);

@@ -4,7 +4,7 @@ import { BOX_KEY } from "../engine/box";
 import { Code, fail, Section } from "./failure";
 import { allZero, PAGE_SIZE, zero } from "./flash";
 import { norRead, supplyOk } from "./hal";
-import { chip, pad, page, slice, state } from "./layout";
+import { chip, pad, page, state } from "./layout";
 
 export const UP: u32 = 0;
 const DOWN: u32 = 1;
@@ -12,6 +12,7 @@ export const LOW: u32 = 0;
 export const HIGH: u32 = 1;
 export const NO_SIDE: u32 = 255;
 
+export const BURN_UNIT_MAX: u32 = 64;
 export const SLOT_SIZE: u32 = 192;
 export const SLOT_SPACING: u32 = 8192;
 export const SLOT_READY: u32 = 96;
@@ -75,9 +76,8 @@ export function burn(offset: u32, length: u32): u32 {
   return zero(chip.padBase + offset, length);
 }
 
-/** The bytes in `slice`, read from an offset, cannot be pad: FLASH_FAULT, and nothing of them stays. */
-export function flashFault(offset: u32, length: u32): u32 {
-  memory.fill(slice, 0, length);
+/** The bytes read from an offset cannot be pad. */
+export function flashFault(offset: u32): u32 {
   return fail(Code.FLASH_FAULT, Section.PAD, chip.padBase + offset);
 }
 

@@ -64,7 +64,7 @@ export function begin(payload: usize): u32 {
   readPad(offset, slice, SLOT_SIZE);
   code = settle();
   if (code) return code;
-  if (suspicious(slice, SLOT_SIZE)) return flashFault(offset, SLOT_SIZE);
+  if (suspicious(slice, SLOT_SIZE)) return flashFault(offset);
 
   const answer = reply + FRAME_HEAD;
   store<u32>(answer, slot);
@@ -77,7 +77,6 @@ export function begin(payload: usize): u32 {
   store<u32>(opening, state.split, 12);
   associate(associated, pad.suite, direction, OPENING, OPENING_TEXT, offset + SLOT_READY, PAD_ID_AT);
   seal(slice + SLOT_READY, associated, opening, answer + 8 + SLOT_ITEM);
-  memory.fill(slice, 0, SLOT_SIZE);
   line.replyLength = 8 + SLOT_ITEM + BOX_HEADER + OPENING_TEXT + BOX_TAG;
   return Code.OK;
 }
@@ -103,14 +102,13 @@ export function sealBox(payload: usize, length: u32): u32 {
   code = burn(offset, size);
   if (code) return code;
   setBurned(direction, mark + size);
-  if (suspicious(slice, BOX_KEY + n)) return flashFault(offset, BOX_KEY + n);
+  if (suspicious(slice, BOX_KEY + n)) return flashFault(offset);
 
   const answer = reply + FRAME_HEAD;
   store<u32>(answer, mark);
   store<u32>(answer, offset, 4);
   associate(associated, pad.suite, direction, kind, n, offset, PAD_ID_AT);
   seal(slice, associated, payload + 4, answer + 8);
-  memory.fill(slice, 0, BOX_KEY + n);
   line.replyLength = 8 + BOX_HEADER + n + BOX_TAG;
   return Code.OK;
 }

@@ -38,6 +38,7 @@ export const SECTIONS = [
   "encryption",
   "pad",
   "chip",
+  "supply",
   "unknown",
 ] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -173,7 +174,8 @@ const ERRORS: { readonly [C in DeviceErrorCode]: Kind<DeviceFacts[C]> } = {
     facts: (detail) => ({ section: sectionName(detail) }),
     message: ({ section }) => `The device is faulty: its section "${section}" cannot be trusted.`,
     pad: "The device answers questions only and uses no pad bytes.",
-    advice: "Keep it for inspection, retire this pad, and make a new pair.",
+    advice:
+      'With section "supply", give it better power and plug it in again. Otherwise keep it for inspection, retire this pad, and make a new pair.',
   },
   NEED_GRANT: {
     number: 8,

@@ -66,7 +66,9 @@ export async function attachPty(machine: Machine, options: PtyOptions = {}): Pro
 
 async function openTerminal(): Promise<Terminal> {
   try {
-    const { default: pty } = await import("@lydell/node-pty");
+    // A CommonJS module: some loaders give its exports, some wrap them.
+    const module = await import("@lydell/node-pty");
+    const pty = module.default ?? module;
     const opened = (pty as unknown as { open(options: object): OpenTerminal }).open({ encoding: null });
     const { master, ptsName: path } = opened;
     // node-pty would read the slave's side and take the device's bytes from the host. Only the streams are destroyed here, never

@@ -160,3 +160,64 @@ export function lateRecords(scenario: LateScenario, tally: Tally): void {
     count(tally, findings, `${scenario.name}; boots ${drawn}`);
   }
 }
+
+/**
+ * A supply that is too low for one moment: at each look that an operation takes at it. The operation is refused or done, and then holds as such: over a loss of power, and
+ * when it is asked for again and cut in any of its programs.
+ */
+export function supplyDips(scenario: Scenario, salt: number, tally: Tally): void {
+  const { rig } = scenario;
+  const dip = (look: number): { ideal: Ideal; looks: number } => {
+    const ideal = goTo(scenario, salt);
+    let looks = 0;
+    rig.machine.supplyLow = look === 1;
+    rig.machine.observe = (call) => {
+      if (call.name === "supplyOk") rig.machine.supplyLow = ++looks + 1 === look;
+    };
+    scenario.run(rig, ideal, noFindings());
+    rig.machine.observe = null;
+    rig.machine.supplyLow = false;
+    return { ideal, looks };
+  };
+  const { looks } = dip(0);
+  for (let look = 1; look <= looks; look++) {
+    const where = `${scenario.name}; supply low at look ${look}`;
+    const { ideal } = dip(look);
+    const findings = noFindings();
+    rig.machine.powerCut();
+    rig.machine.powerOn();
+    aftermath(rig, ideal, findings);
+    count(tally, findings, where);
+    for (const tear of ["random", "last-bits", "whole"] as const) {
+      for (let call = 1, came = true; came; call++) {
+        const again = dip(look).ideal;
+        const later = noFindings();
+        again.believe(rig);
+        rig.machine.cutAt({ call, name: "norProgram", when: "during", kind: "power", tear });
+        scenario.run(rig, again, noFindings());
+        came = !rig.machine.disarm();
+        if (!came) continue;
+        rig.machine.powerOn();
+        aftermath(rig, again, later);
+        count(tally, later, `${where}, then power during program ${call} (${tear})`);
+      }
+    }
+  }
+}
+
+/** A journal in which nothing more can be written: cut at each erase that is tried, healed, and booted. */
+export function starvedJournal(scenario: Scenario, tally: Tally): void {
+  const { rig } = scenario;
+  for (let erase = 1; erase <= 4; erase++) {
+    const ideal = goTo(scenario, erase);
+    // The sector of the newest records itself would take an erase.
+    const findings = noFindings();
+    rig.machine.cutAt({ call: erase, name: "norErase", when: "after", kind: "power" });
+    scenario.run(rig, ideal, findings);
+    if (rig.machine.disarm()) rig.machine.powerCut();
+    rig.flash.faults = {};
+    rig.machine.powerOn();
+    aftermath(rig, ideal, findings);
+    count(tally, findings, `${scenario.name}; cut after erase ${erase}`);
+  }
+}

@@ -67,8 +67,8 @@ export const CORE_DEFECTS: readonly Defect[] = [
   {
     name: "the next journal sector is not erased",
     file: "device/journal.ts",
-    from: "const code = erase(place.sector * SECTOR_SIZE, SECTOR_SIZE);",
-    to: "const code = place.ready;",
+    from: "const code = erase(next * SECTOR_SIZE, SECTOR_SIZE);",
+    to: "const code: u32 = 0;",
   },
   {
     name: "boot erases the sector of the newest record instead of the next one",
@@ -181,13 +181,13 @@ export const CORE_DEFECTS: readonly Defect[] = [
   {
     name: "the tag of a box is not compared",
     file: "engine/box.ts",
-    from: "if (difference === 0) return true;",
-    to: "if (length > 0) return true;",
+    from: "if (frameMatches(item, aad)) return true;",
+    to: "frameMatches(item, aad);\n  return true;",
   },
   {
     name: "boot does not burn again",
     file: "device/boot.ts",
-    from: "if (state.state > State.FILLING && burnAgain()) faulty(Section.PAD);",
+    from: "  if (state.state > State.FILLING) code = burnAgain();\n",
     to: "",
   },
   {
@@ -199,8 +199,8 @@ export const CORE_DEFECTS: readonly Defect[] = [
   {
     name: "boot writes no record",
     file: "device/boot.ts",
-    from: "if (commit()) return faulty(Section.JOURNAL);",
-    to: "",
+    from: "let code = commit();",
+    to: "let code: u32 = 0;",
   },
   {
     name: "the epoch stays the same over boots",
@@ -223,7 +223,31 @@ export const CORE_DEFECTS: readonly Defect[] = [
   {
     name: "a fill begins without a record",
     file: "device/fill.ts",
-    from: "  const committed = commit();\n  if (committed) return committed;\n",
+    from: "const committed = commit();",
+    to: "const committed: u32 = 0;",
+  },
+  {
+    name: "a fill's first record already says the split",
+    file: "device/fill.ts",
+    from: "  state.split = 0;\n",
+    to: "  state.split = load<u32>(payload, 8);\n",
+  },
+  {
+    name: "what a record with too low a supply would have said is believed",
+    file: "device/journal.ts",
+    from: "  memory.copy(changetype<usize>(state), committed, RECORD_SIZE);\n",
+    to: "",
+  },
+  {
+    name: "the journal erases the sector of its newest record when no other takes one",
+    file: "device/journal.ts",
+    from: "if (next === place.newest) break;",
+    to: "if (next === chip.journalSectors) break;",
+  },
+  {
+    name: "pad bytes stay in memory behind a command",
+    file: "device/frame.ts",
+    from: "  forgetBuffers();\n",
     to: "",
   },
   {

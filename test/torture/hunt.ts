@@ -1,9 +1,10 @@
 // The hunt: how many cuts it takes until a planted defect shows. First every single cut of every operation, then random lives, then double cuts.
 
 import type { Core } from "../../simulator/index.ts";
-import { doubleCuts, lateRecords, newTally, singleCuts } from "./cuts.ts";
+import { doubleCuts, lateRecords, newTally, singleCuts, starvedJournal, supplyDips } from "./cuts.ts";
 import { Pair } from "./histories.ts";
-import { lateScenarios, scenarios } from "./scenarios.ts";
+import { dippable, lateFill, padInMemory } from "./oddities.ts";
+import { lateScenarios, scenarios, starvedScenarios } from "./scenarios.ts";
 
 export interface Catch {
   readonly found: boolean;
@@ -24,8 +25,12 @@ export function hunt(core: Core, seed: number, goOn: () => boolean): Catch {
     const pair = new Pair(core);
     for (let life = 0; life < LIVES_FIRST && onward(); life++) pair.live(seed * 100_000 + life, tally);
     for (const scenario of lateScenarios(core)) if (onward()) lateRecords(scenario, tally);
+    for (const scenario of starvedScenarios(core)) if (onward()) starvedJournal(scenario, tally);
+    if (onward()) lateFill(core, tally);
+    if (onward()) padInMemory(core, tally);
     const list = scenarios(core);
     for (const scenario of list) if (onward()) singleCuts(scenario, seed, tally, onward);
+    for (const scenario of dippable(list)) if (onward()) supplyDips(scenario, seed, tally);
     for (let life = LIVES_FIRST; life < LIVES_MAX && onward(); life++) pair.live(seed * 100_000 + life, tally);
     for (const scenario of list) if (onward()) doubleCuts(scenario, seed, tally, (n) => n % 101 === 0, onward);
   } catch (thrown) {

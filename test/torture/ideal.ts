@@ -121,6 +121,12 @@ export class Ideal {
     this.checkPad(rig, own, findings);
   }
 
+  /** Takes what the device says between two commands as the floor, without a look at the chip: its burning may be unfinished. */
+  believe(rig: Rig): void {
+    const { state, generation, next, up, down, split } = rig.info();
+    this.floor = { state, generation, next, up, down, split };
+  }
+
   /** What is used is firmly zero, what is not is the pad, and nothing in between. */
   private checkPad(rig: Rig, own: number, findings: Findings): void {
     const content = rig.flash.content(PAD_BASE, PAD_LENGTH);

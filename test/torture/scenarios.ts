@@ -108,9 +108,9 @@ function receive(rig: Rig, ideal: Ideal, segment: Segment): void {
 
 type JournalPlace = "middle" | "last record" | "full" | "full ring" | "full, next sector worn";
 
-/** Writes records until the journal stands where it shall, by releasing the first box again and again. */
-function turnJournal(bench: Bench, place: JournalPlace): void {
-  if (place === "middle") return;
+/** Writes records until the journal stands where it shall, by releasing the first box again and again. Returns the sector that it writes. */
+function turnJournal(bench: Bench, place: JournalPlace): number {
+  if (place === "middle") return 0;
   const { rig, ideal } = bench;
   const again = release(ideal, ideal.incoming[0]!);
   let sector = -1;
@@ -128,6 +128,28 @@ function turnJournal(bench: Bench, place: JournalPlace): void {
   for (let i = 0; i < (place === "last record" ? 30 : 31); i++) perform(rig, ideal, again, noFindings());
   rig.machine.observe = null;
   if (place === "full, next sector worn") rig.flash.faults = { sectors: new Map([[(sector + 1) % 4, "worn"]]) };
+  return sector;
+}
+
+/**
+ * Devices whose journal is full and whose other journal sectors refuse, and what they are asked to do. There is no place left for a record, and the newest ones must not go.
+ */
+export function starvedScenarios(core: Core): Scenario[] {
+  return [LOW, HIGH].map((side) => {
+    const bench = makeBench(core, side as Side, 50 + side);
+    const newest = turnJournal(bench, "full");
+    const { rig, ideal } = bench;
+    const others = [0, 1, 2, 3].filter((sector) => sector !== newest);
+    rig.flash.faults = { sectors: new Map(others.map((sector) => [sector, "protected"])) };
+    const run: Run = (device, model, findings) => void perform(device, model, seal(model, text(10, 93)), findings);
+    return {
+      name: `${side === LOW ? "low" : "high"}: no journal sector takes an erase`,
+      rig,
+      snapshot: rig.snapshot(),
+      ideal,
+      run,
+    };
+  });
 }
 
 /** All scenarios of a core. */

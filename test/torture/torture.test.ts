@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { builtCore } from "../../simulator/index.ts";
-import { doubleCuts, lateRecords, newTally, singleCuts } from "./cuts.ts";
+import { doubleCuts, lateRecords, newTally, singleCuts, starvedJournal, supplyDips } from "./cuts.ts";
 import { CORE_DEFECTS, plant } from "./defects.ts";
 import { Pair } from "./histories.ts";
 import { hunt } from "./hunt.ts";
-import { lateScenarios, scenarios } from "./scenarios.ts";
+import { dippable, lateFill, padInMemory } from "./oddities.ts";
+import { lateScenarios, scenarios, starvedScenarios } from "./scenarios.ts";
 
 const seed = Number(process.env.SEED ?? 1);
 
@@ -31,6 +32,30 @@ describe(`power cuts (SEED=${seed})`, () => {
   it("a record that one boot cannot read and the next one can gives nobody the other's bytes", () => {
     const tally = newTally();
     for (const scenario of lateScenarios(core)) lateRecords(scenario, tally);
+    expect(tally.failures).toEqual([]);
+  });
+
+  it("a supply that is too low for one moment leaves nothing promised that is not in the journal", () => {
+    const tally = newTally();
+    for (const scenario of dippable(list)) supplyDips(scenario, seed, tally);
+    expect(tally.failures).toEqual([]);
+  });
+
+  it("a journal with no room left keeps its newest records and stops the device", () => {
+    const tally = newTally();
+    for (const scenario of starvedScenarios(core)) starvedJournal(scenario, tally);
+    expect(tally.failures).toEqual([]);
+  });
+
+  it("a torn fill says nothing about the fill behind it", () => {
+    const tally = newTally();
+    lateFill(core, tally);
+    expect(tally.failures).toEqual([]);
+  });
+
+  it("no pad byte stays in the core's memory behind a command or a boot", () => {
+    const tally = newTally();
+    padInMemory(core, tally);
     expect(tally.failures).toEqual([]);
   });
 
