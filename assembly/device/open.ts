@@ -76,7 +76,7 @@ function opposite(): u32 {
   return 1 - sealing();
 }
 
-/** The unused slot of the other side with this tag. Every slot is read, whichever matches. */
+/** The unused slot of the other side with this tag. The tags of all slots are read, whichever matches. */
 function lookUp(wanted: usize): u32 {
   let found = NOT_FOUND;
   for (let slot: u32 = 0; slot < slots(other()); slot++) {

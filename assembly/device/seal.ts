@@ -1,4 +1,4 @@
-// Sealing: reserve durably, read, burn, check, and only then send (design: using bytes). From the commit on the bytes are gone, whatever happens next.
+// Sealing: reserve durably, read, burn, check, and only then send (SPEC section 8). From the commit on the bytes are gone, whatever happens next.
 
 import {
   associate,

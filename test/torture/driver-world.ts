@@ -12,7 +12,7 @@ import {
 } from "../../host/driver/index.ts";
 import { builtCore, Flash, Machine, type Random } from "../../simulator/index.ts";
 import type { DriverTree } from "./driver-tree.ts";
-import { decodePrefix, readU32 } from "./rig.ts";
+import { COMMAND, decodePrefix, readU32 } from "./rig.ts";
 
 const PAD_SECTORS = 48;
 export const PAD_LENGTH: number = PAD_SECTORS * 4096;
@@ -135,7 +135,7 @@ export class Person {
 
   #overhear(sent: Uint8Array): void {
     const { bytes, whole } = decodePrefix([sent]);
-    if (bytes[0] === 0xa1 && bytes.length > 24) {
+    if (bytes[0] === (COMMAND.seal | 0x80) && bytes.length > 24) {
       const start = readU32(bytes, 16);
       this.boxes.push({
         start,
@@ -143,7 +143,7 @@ export class Person {
         bytes: bytes.slice(20, whole ? -4 : bytes.length),
         whole,
       });
-    } else if (bytes[0] === 0xa0 && bytes.length > 40) {
+    } else if (bytes[0] === (COMMAND.begin | 0x80) && bytes.length > 40) {
       const slot = readU32(bytes, 12);
       const start = this.side === "low" ? SLOT_SIZE * slot : PAD_LENGTH - SLOT_SIZE * (slot + 1);
       this.slots.push({ start, end: start + SLOT_SIZE, bytes: bytes.slice(20, 40), whole });
@@ -176,7 +176,8 @@ export class World {
   calm = false;
   readonly clock: Clock & { pass(): boolean; stop(): void } = new IdleClock();
   #fuel = Number.POSITIVE_INFINITY;
-  #endsAfterRename = false;
+  /** What the host does last. */
+  #last: "rename" | "release of a slot" | null = null;
   #failures = 0;
   readonly #late: Record<"device" | "host", Uint8Array[]> = { device: [], host: [] };
 
@@ -191,7 +192,7 @@ export class World {
     ];
     tree.disk.before = (operation) => {
       const step = this.#step();
-      if (operation === "rename" && this.#endsAfterRename && step === null) this.#fuel = 1;
+      if (operation === this.#last && step === null) this.#fuel = 1;
       return step;
     };
   }
@@ -229,7 +230,7 @@ export class World {
       if (!died && ending === null && this.clock.pass()) continue;
       this.clock.stop();
       this.#fuel = Number.POSITIVE_INFINITY;
-      this.#endsAfterRename = false;
+      this.#last = null;
       if (died) this.events++;
       return died ? "died" : (ending ?? { failed: new Finding("the driver waits for ever") });
     }
@@ -263,7 +264,7 @@ export class World {
   perhapsEnd(): void {
     const { random, weather } = this;
     if (!weather.deaths || this.calm || random.below(6) > 0) return;
-    if (random.below(2)) this.#endsAfterRename = true;
+    if (random.below(2)) this.#last = random.below(2) ? "rename" : "release of a slot";
     else this.#fuel = Math.min(this.#fuel, 1 + random.below(12));
   }
 
@@ -291,6 +292,7 @@ export class World {
         await this.#step();
         if (gone) throw new Error("EIO");
         for (const part of this.#onTheWay("device", bytes)) this.#feed(person.machine, part);
+        if (this.#last === "release of a slot" && typeOf(bytes) === COMMAND.releaseSlot) this.#fuel = 1;
         if (this.weather.crashes && this.weather.power === "vanishes" && !this.calm && this.random.below(60) === 0) {
           this.events++;
           person.crash(this.random);
@@ -379,8 +381,11 @@ function isAnswer(bytes: Uint8Array): boolean {
 }
 
 function isHello(bytes: Uint8Array): boolean {
-  const [type = 0] = decodePrefix([bytes[0] === 0 ? bytes.subarray(1) : bytes]).bytes;
-  return (type & 0x7f) === 1;
+  return (typeOf(bytes) & 0x7f) === COMMAND.hello;
+}
+
+function typeOf(bytes: Uint8Array): number {
+  return decodePrefix([bytes[0] === 0 ? bytes.subarray(1) : bytes]).bytes[0] ?? 0;
 }
 
 /** Fills the devices of a pair. */

@@ -4,7 +4,7 @@ import type { Core } from "../../simulator/index.ts";
 import { doubleCuts, lateRecords, newTally, singleCuts, starvedJournal, supplyDips } from "./cuts.ts";
 import { Pair } from "./histories.ts";
 import { dippable, lateFill, padInMemory } from "./oddities.ts";
-import { lateScenarios, scenarios, starvedScenarios } from "./scenarios.ts";
+import { lateScenarios, scenarios, starvedScenario } from "./scenarios.ts";
 
 export interface Catch {
   readonly found: boolean;
@@ -25,7 +25,7 @@ export function hunt(core: Core, seed: number, goOn: () => boolean): Catch {
     const pair = new Pair(core);
     for (let life = 0; life < LIVES_FIRST && onward(); life++) pair.live(seed * 100_000 + life, tally);
     for (const scenario of lateScenarios(core)) if (onward()) lateRecords(scenario, tally);
-    for (const scenario of starvedScenarios(core)) if (onward()) starvedJournal(scenario, tally);
+    if (onward()) starvedJournal(starvedScenario(core), tally);
     if (onward()) lateFill(core, tally);
     if (onward()) padInMemory(core, tally);
     const list = scenarios(core);
