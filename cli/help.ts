@@ -79,7 +79,7 @@ A device on a pseudoterminal (default) or a TCP port, its flash in IMAGE, until 
   --create SIZE    makes a blank image first
   --link PATH      a symbolic link to the terminal, so that its name is known beforehand
   --control PATH   a socket for tearpad control
-  --trace FILE     every byte between host and device, texts in the clear
+  --trace FILE     every byte between host and device: texts in the clear, and in a fill the whole pad
 
 --json prints, once it is up: pid, address, image, imageBytes, state, side, control, core (version, sha256).`,
   control: `tearpad control PATH ORDER

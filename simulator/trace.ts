@@ -10,7 +10,7 @@ import type { Machine } from "./machine.ts";
 
 /** To be shown to whoever asks for a trace. */
 export const TRACE_WARNING =
-  "This trace holds every message in the clear. Keep it as secret as the messages, and delete it after use.";
+  "This trace holds every message in the clear, and the whole pad of a fill. Keep it as secret as these, and delete it after use.";
 
 /**
  * Writes what passes from now on to a new file that only its owner can read.
