@@ -27,6 +27,15 @@ export function mayComeBack(device: Device, error: unknown): boolean {
   return error instanceof DriverError && ABSENT.includes(error.code);
 }
 
+/** Failures to reach a device. When it was there before, it is lost, and what was under way with it is in doubt. */
+const UNREACHED: readonly DriverErrorCode[] = ["NO_DEVICE", "NO_ACCESS", "DEVICE_IN_USE"];
+
+/** What to fail with when patience ends: an attempt to come back that found no device says less than that the device was lost. */
+export function lastWord(error: unknown): unknown {
+  const unreached = error instanceof DriverError && UNREACHED.includes(error.code);
+  return unreached ? new DriverError("DEVICE_LOST", {}, error) : error;
+}
+
 /** After a pause, begins a new session with the device that `before` describes. @throws DriverError OTHER_PAD among others */
 export async function regain(device: Device, before: Info, setbacks: number): Promise<Info> {
   await sleep(device.clock, PAUSES_MS[setbacks - 1] ?? 0);
@@ -46,7 +55,7 @@ export async function insist<Result>(device: Device, before: Info, action: () =>
       return await action();
     } catch (error) {
       setbacks++;
-      if (!mayComeBack(device, error) || setbacks > SETBACKS_MAX) throw error;
+      if (!mayComeBack(device, error) || setbacks > SETBACKS_MAX) throw lastWord(error);
     }
   }
 }

@@ -16,7 +16,7 @@ import type { Device } from "./device.ts";
 import { DriverError } from "./errors.ts";
 import type { Outbox, OutboxPart } from "./outbox.ts";
 import { type ActiveInfo, mustBeActive } from "./position.ts";
-import { insist, mayComeBack, regain, SETBACKS_MAX } from "./recovery.ts";
+import { insist, lastWord, mayComeBack, regain, SETBACKS_MAX } from "./recovery.ts";
 import { readExactly, type TextSource, textSource } from "./text.ts";
 
 export interface SealProgress {
@@ -139,7 +139,7 @@ class Sealing {
       } catch (error) {
         setbacks = this.number > before ? 1 : setbacks + 1;
         if (mayComeBack(this.#device, error) && setbacks <= SETBACKS_MAX) continue;
-        if (!(await this.#options.onObstacle?.(error))) throw error;
+        if (!(await this.#options.onObstacle?.(error))) throw lastWord(error);
         setbacks = 1;
       }
     }

@@ -199,7 +199,9 @@ describe("a bundle that is not as it was sealed", () => {
     for (const length of [0, 3, 20, 56, 60, 5000, 20_000, whole.length - 1]) {
       const sink = fileSink(path);
       const bundle = stream(whole.subarray(0, length));
-      expect(await failure(openBundle(await talkTo(pair.high), bundle, sink))).toMatchObject({ code: "TRUNCATED" });
+      // Of fewer bytes than a header nobody can say what they are.
+      const code = length < 4 ? "BAD_BUNDLE" : "TRUNCATED";
+      expect(await failure(openBundle(await talkTo(pair.high), bundle, sink))).toMatchObject({ code });
       expect((await readdir(directory)).filter((name) => name.includes("truncated"))).toEqual([]);
     }
     await nothingReleased();

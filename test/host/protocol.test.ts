@@ -323,7 +323,9 @@ describe("a bundle", () => {
 
   it("that ends anywhere before its end is TRUNCATED", async () => {
     for (let length = 0; length < good.length; length += length < 200 || length > good.length - 100 ? 1 : 97) {
-      expect(await refusal(good.subarray(0, length))).toEqual(["TRUNCATED", length]);
+      // Of fewer bytes than a header nobody can say what they are.
+      const expected = length < 4 ? ["BAD_BUNDLE", 0] : ["TRUNCATED", length];
+      expect(await refusal(good.subarray(0, length))).toEqual(expected);
     }
   });
 
