@@ -19,7 +19,7 @@ import type { Catch } from "./hunt.ts";
 const SEGMENT_HEAD = 56;
 const SLOT_HEADER = 16;
 const CREATED_SIZE = 32 * 4096;
-const LIVES_MAX = 150;
+const LIVES_MAX = 600;
 const MESSAGES = 5;
 /** So often a host may end while it does one thing; then it is left alone. */
 const DEATHS_MAX = 4;
@@ -27,30 +27,31 @@ const ENDINGS_MAX = 20;
 
 /** Hunts for a defect (or, with none, in the driver as it is) until something is found or `goOn` says no. */
 export async function huntDriver(defect: DriverDefect | null, seed: number, goOn: () => boolean): Promise<Catch> {
+  const tree = await plantDriver(defect);
+  filled ??= Promise.all([fillPair(), fillPair()]);
+  const [images, others] = await filled;
   let cuts = 0;
-  try {
-    const tree = await plantDriver(defect);
-    filled ??= Promise.all([fillPair(), fillPair()]);
-    const [images, others] = await filled;
-    await createdImageStays(tree, new Random(seed));
-    for (let life = 0; life < LIVES_MAX && goOn(); life++) {
-      const random = new Random(seed * 100_000 + life);
-      const world = new World(tree, images, random, weatherOf(random, life));
-      try {
-        await new Life(world, others).live();
-      } catch (thrown) {
-        if (thrown instanceof UsedUp) continue;
-        if (!(thrown instanceof Error)) throw thrown;
-        const why = thrown instanceof Finding ? thrown.message : `${thrown.name}: ${thrown.message}`;
-        return { found: true, cuts: cuts + world.events, sign: `life ${life}: ${why}` };
-      }
-      cuts += world.events;
-    }
-  } catch (thrown) {
-    // So broken that it does not even load, or a core that the chip stops.
-    return { found: true, cuts, sign: String(thrown) };
+  let sign = await signOf(() => createdImageStays(tree, new Random(seed)));
+  for (let life = 0; sign === "" && life < LIVES_MAX && goOn(); life++) {
+    const random = new Random(seed * 100_000 + life);
+    const world = new World(tree, images, random, weatherOf(random, life));
+    const found = await signOf(() => new Life(world, others).live());
+    if (found) sign = `life ${life}: ${found}`;
+    cuts += world.events;
   }
-  return { found: false, cuts, sign: "" };
+  return { found: sign !== "", cuts, sign };
+}
+
+/** What went wrong, or nothing. */
+async function signOf(something: () => Promise<void>): Promise<string> {
+  try {
+    await something();
+    return "";
+  } catch (thrown) {
+    if (thrown instanceof UsedUp) return "";
+    if (thrown instanceof Finding) return thrown.message;
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  }
 }
 
 /** A pair, and another one. */

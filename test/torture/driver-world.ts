@@ -263,7 +263,7 @@ export class World {
   /** Has the host end within its next few steps, perhaps. */
   perhapsEnd(): void {
     const { random, weather } = this;
-    if (!weather.deaths || this.calm || random.below(6) > 0) return;
+    if (!weather.deaths || this.calm || random.below(4) > 0) return;
     if (random.below(2)) this.#last = random.below(2) ? "rename" : "release of a slot";
     else this.#fuel = Math.min(this.#fuel, 1 + random.below(12));
   }
