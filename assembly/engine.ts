@@ -9,15 +9,14 @@ import {
   BOX_HEADER,
   BOX_KEY,
   BOX_TAG,
-  computeTag,
   DATA,
   frameMatches,
   LAST,
   suspicious,
   TEXT_MAX,
   writeFrame,
+  xorAndTag,
 } from "./engine/box";
-import { xor } from "./engine/xor";
 
 const SUITE: u32 = 1;
 const WINDOW_BOXES: u32 = 16;
@@ -88,12 +87,11 @@ export function openBoxes(down: bool, burnUnit: u32, offset: u32, padLength: u32
   return OK;
 }
 
-// What box.ts does in seal and open, with the look at the slice as part of its XOR. A window is empty where a box failed.
+// What box.ts does in seal and open, in one pass, with the look at the slice as part of it. A window is empty where a box failed.
 
 function sealBox(slice: usize, from: usize, item: usize, n: u32): u32 {
   if (used(slice)) return USED;
-  computeTag(slice, aad, from);
-  const flat = xor(item + BOX_HEADER, from, slice + BOX_KEY, n);
+  const flat = xorAndTag(slice, aad, from, item + BOX_HEADER, from);
   if ((flat || flatKey(slice)) && suspicious(slice, BOX_KEY + n)) {
     memory.fill(item + BOX_HEADER, 0, n);
     return SUSPICIOUS;
@@ -104,12 +102,9 @@ function sealBox(slice: usize, from: usize, item: usize, n: u32): u32 {
 
 function openBox(slice: usize, to: usize, item: usize, n: u32): u32 {
   if (used(slice)) return USED;
-  const flat = xor(to, item + BOX_HEADER, slice + BOX_KEY, n);
-  let fault = (flat || flatKey(slice)) && suspicious(slice, BOX_KEY + n) ? SUSPICIOUS : OK;
-  if (!fault) {
-    computeTag(slice, aad, to);
-    if (!frameMatches(item, aad)) fault = FORGED;
-  }
+  const flat = xorAndTag(slice, aad, to, to, item + BOX_HEADER);
+  const genuine = frameMatches(item, aad);
+  const fault = (flat || flatKey(slice)) && suspicious(slice, BOX_KEY + n) ? SUSPICIOUS : genuine ? OK : FORGED;
   if (fault) memory.fill(to, 0, n);
   return fault;
 }

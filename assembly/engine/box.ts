@@ -5,7 +5,7 @@
 // a key byte that decayed on one side fails here and never turns into wrong text. Nothing here knows whether a slice was
 // used before: who calls seal has spent it already.
 
-import { begin, finish, MAC_STATE, updateLengths, updatePadded } from "./poly1305";
+import { begin, finish, MAC_STATE, updateLengths, updatePadded, updateXor } from "./poly1305";
 import { xor } from "./xor";
 
 /** Length and kind, before the ciphertext. */
@@ -123,6 +123,20 @@ export function computeTag(slice: usize, aad: usize, text: usize): void {
   updatePadded(mac, text, length);
   updateLengths(mac, AAD, length);
   finish(mac, expected);
+}
+
+/**
+ * What xor of source and slice into target and computeTag of the text do, in one pass, with the answer of xor. The text is
+ * the source or the target, and lies apart from the other. For the engine build.
+ */
+export function xorAndTag(slice: usize, aad: usize, text: usize, target: usize, source: usize): bool {
+  const length: u32 = load<u16>(aad, 4);
+  begin(mac, slice);
+  updatePadded(mac, aad, AAD);
+  const flat = updateXor(mac, text, target, source, slice + BOX_KEY, length);
+  updateLengths(mac, AAD, length);
+  finish(mac, expected);
+  return flat;
 }
 
 /** Writes what stands around the ciphertext of an item: the header, and the computed tag, which need not be aligned. */

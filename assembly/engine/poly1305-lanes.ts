@@ -6,8 +6,12 @@
 // of h are within 8352. A sum is then within 8352 (4096 + 9 * 20480) = 1.58 * 10^9, and together with 26 bits of a block
 // and what is carried into it, within 2^31. Carries run in two chains, 0 to 7 and 6 to 1; what they leave over in the odd
 // limbs where they end is within 161.
+//
+// The multiplications keep the processor waiting for each other. XOR costs half when it fills these pauses, so it may go
+// along: always one group ahead, because bytes that were written just before arrive late.
 
 import { WORDS, wordBlocks, wordCarry, wordMultiply } from "./poly1305-words";
+import { xor, xor64 } from "./xor";
 
 /** Below this many bytes it costs more to set the lanes up than they save. */
 export const LANES_FROM: u32 = 1024;
@@ -23,16 +27,30 @@ const LIMB: u32 = 416;
 const POWER: u32 = 496;
 export const LANE_STATE: u32 = 528;
 
-/** Takes in whole groups of four blocks, two or more: h = (h + block + 2^128) r for each block. */
-export function laneBlocks(h: usize, r: usize, table: usize, data: usize, length: u32): void {
+/**
+ * Takes in whole groups of four blocks, two or more: h = (h + block + 2^128) r for each block. With a key, it does what xor
+ * does on the way, and answers as xor does; the data are its source or its target, and lie apart from the other.
+ */
+export function laneBlocks(
+  h: usize,
+  r: usize,
+  table: usize,
+  data: usize,
+  length: u32,
+  target: usize = 0,
+  source: usize = 0,
+  key: usize = 0,
+): bool {
+  const flat = key !== 0 && xor(target, source, key, 128);
   setMultiplier(table, r);
   // The first group goes by words, but for its last multiplication: as lane 3, beside lanes that are 0, it still gets that.
   wordBlocks(h, r, data, 48);
   addBlock(h, data + 48);
   setLanes(table, h);
-  steps(table, data + 64, length - 64);
+  const flatBehind = steps(table, data + 64, length - 64, target + 128, source + 128, key ? key + 128 : 0);
   gather(h, r, table);
   for (let i: u32 = 0; i < LANE_STATE; i += 16) v128.store(table + i, i64x2.splat(0));
+  return flat || flatBehind;
 }
 
 /** Makes r^4 the multiplier. */
@@ -96,7 +114,8 @@ function writeLimbs(out: usize, h: usize): void {
 }
 
 // biome-ignore format: the rows of a multiplication
-function steps(table: usize, data: usize, length: u32): void {
+function steps(table: usize, data: usize, length: u32, target: usize, source: usize, key: usize): bool {
+  let flat = i32x4.splat(0);
   const mask13 = v128.load(table, MASK13);
   const mask26 = v128.load(table, MASK26);
   const mark = v128.load(table, MARK);
@@ -105,7 +124,15 @@ function steps(table: usize, data: usize, length: u32): void {
   let h2 = v128.load(table, LANE + 32);
   let h3 = v128.load(table, LANE + 48);
   let h4 = v128.load(table, LANE + 64);
+  const keyEnd = key ? key + length - 64 : 0;
   for (const end = data + length; data < end; data += 64) {
+    if (key !== keyEnd) {
+      flat = v128.or(flat, xor64(target, source, key));
+      target += 64;
+      source += 64;
+      key += 64;
+    }
+
     // Four blocks as columns of words, and their 26-bit groups as the even limbs of the sums.
     const b0 = v128.load(data);
     const b1 = v128.load(data, 16);
@@ -232,6 +259,7 @@ function steps(table: usize, data: usize, length: u32): void {
   v128.store(table, h2, LANE + 32);
   v128.store(table, h3, LANE + 48);
   v128.store(table, h4, LANE + 64);
+  return v128.any_true(flat);
 }
 
 /** h = the sum of the lanes, lane j times r^(4-j). */

@@ -7,6 +7,7 @@
 import { LANE_STATE, LANES_FROM, laneBlocks } from "./poly1305-lanes";
 import { LIMBS, limbBlocks, limbKey, limbWords } from "./poly1305-limbs";
 import { wordBlocks, wordKey, wordWords } from "./poly1305-words";
+import { xor } from "./xor";
 
 // The state: h and r as the body keeps them, s, a block that is put together here, and room for the lanes.
 const R: u32 = LIMBS;
@@ -34,6 +35,18 @@ export function updatePadded(mac: usize, data: usize, length: u32): void {
   const block = mac + BLOCK;
   for (let i: u32 = 0; i < 16; i++) store<u8>(block + i, i < tail ? load<u8>(data + whole + i) : 0);
   blocks(mac, block, 16);
+}
+
+/**
+ * Does what xor does, answers as it does, and takes in the text as updatePadded does: a long one in the same pass. The text
+ * is the source or the target, and lies apart from the other. For the engine build.
+ */
+export function updateXor(mac: usize, text: usize, target: usize, source: usize, key: usize, length: u32): bool {
+  const lanes = lanesIn(length);
+  const flat = lanes > 0 && laneBlocks(mac, mac + R, mac + LANE, text, lanes, target, source, key);
+  const flatBehind = xor(target + lanes, source + lanes, key + lanes, length - lanes);
+  updatePadded(mac, text + lanes, length - lanes);
+  return flat || flatBehind;
 }
 
 /** Takes in the last block of an AEAD: the lengths of associated data and text, in bytes, as two u64. */
@@ -67,10 +80,15 @@ export function finish(mac: usize, out: usize): void {
 
 function blocks(mac: usize, data: usize, length: u32): void {
   if (ASC_FEATURE_SIMD) {
-    const lanes = length < LANES_FROM ? 0 : length & ~63;
+    const lanes = lanesIn(length);
     if (lanes) laneBlocks(mac, mac + R, mac + LANE, data, lanes);
     wordBlocks(mac, mac + R, data + lanes, length - lanes);
   } else {
     limbBlocks(mac, mac + R, data, length);
   }
+}
+
+/** How many of the bytes the lanes take. */
+function lanesIn(length: u32): u32 {
+  return length < LANES_FROM ? 0 : length & ~63;
 }

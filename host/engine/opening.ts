@@ -65,14 +65,15 @@ class OpeningRun implements OpeningPiece {
 
   take(length: number): Stretch {
     if (this.#taken !== null) throw new Error("a piece is taken once");
-    if (!(length >= 0 && length <= this.items.length)) throw new RangeError("that is more than the window holds");
+    if (!(length >= 0 && length <= this.#core.items.length - this.#held))
+      throw new RangeError("that is more than the window holds");
     this.#held += length;
-    this.#taken = this.#wholeBoxes();
-    if (this.#taken.textLengths.length === 0 && length === 0) {
+    this.#taken = this.#wholeBoxes(WINDOW_BOXES);
+    if (this.#taken.boxes === 0 && length === 0) {
       throw new EngineError("TRUNCATED", { boxes: this.#boxes });
     }
-    const { textLengths, padBytes } = this.#taken;
-    this.#largestText = Math.max(this.#largestText, sum(textLengths));
+    const { textBytes, padBytes } = this.#taken;
+    this.#largestText = Math.max(this.#largestText, textBytes);
     this.#largestSlices = Math.max(this.#largestSlices, padBytes);
     return {
       slices: this.#core.slices.subarray(0, padBytes),
@@ -84,25 +85,24 @@ class OpeningRun implements OpeningPiece {
   open(): Uint8Array {
     if (this.#taken === null || this.#opened) throw new Error("a piece is taken, and then opened once");
     this.#opened = true;
-    const { textLengths, padBytes } = this.#taken;
+    const { boxes, textBytes, padBytes } = this.#taken;
     const { direction, pad } = this.#place;
     const offset = this.#offset(this.#mark, padBytes);
-    const fault = faultIn(this.#core.openBoxes(isDown(direction), pad.burnUnit, offset, padBytes, textLengths.length));
-    if (fault === null) return this.#core.text.subarray(0, sum(textLengths));
-    const before = textLengths.slice(0, fault.box);
-    const mark = this.#mark + sum(before.map((length) => this.#cost(length)));
-    const cost = this.#cost(textLengths[fault.box]!);
-    this.#failure = faultAt(this.#place, fault.code, this.#boxes + fault.box, mark, cost);
+    const fault = faultIn(this.#core.openBoxes(isDown(direction), pad.burnUnit, offset, padBytes, boxes));
+    if (fault === null) return this.#core.text.subarray(0, textBytes);
+    const before = this.#wholeBoxes(fault.box);
+    const cost = this.#wholeBoxes(fault.box + 1).padBytes - before.padBytes;
+    this.#failure = faultAt(this.#place, fault.code, this.#boxes + fault.box, this.#mark + before.padBytes, cost);
     if (fault.box === 0) throw this.#failure;
-    return this.#core.text.subarray(0, sum(before));
+    return this.#core.text.subarray(0, before.textBytes);
   }
 
   /** Makes room for the next piece; false when the run has ended. */
   goOn(): boolean {
     if (this.#taken === null || !this.#opened) throw new Error("every piece is taken and opened before the next");
     if (this.#failure !== null) throw this.#failure;
-    const { textLengths, itemBytes, padBytes, ended } = this.#taken;
-    this.#boxes += textLengths.length;
+    const { boxes, itemBytes, padBytes, ended } = this.#taken;
+    this.#boxes += boxes;
     this.#mark += padBytes;
     this.#core.items.copyWithin(0, itemBytes, this.#held);
     this.#held -= itemBytes;
@@ -117,35 +117,33 @@ class OpeningRun implements OpeningPiece {
     this.#core.slices.fill(0, 0, this.#largestSlices);
   }
 
-  /** The whole boxes at the start of the window, up to LAST or to something that is no box of this run. */
-  #wholeBoxes(): Taken {
+  /** The whole boxes at the start of the window, up to `most`, to LAST or to something that is no box of this run. */
+  #wholeBoxes(most: number): Taken {
     const window = this.#core.items.subarray(0, this.#held);
     const { pad } = this.#place;
     const room = downEnd(pad) - upBase(pad) - this.#mark;
-    const textLengths: number[] = [];
+    let boxes = 0;
+    let textBytes = 0;
     let itemBytes = 0;
     let padBytes = 0;
     let ended = false;
-    while (textLengths.length < WINDOW_BOXES && !ended) {
+    while (boxes < most && !ended) {
       const item = itemAt(window, itemBytes);
       if (item === null) break;
-      const cost = item === "bad" ? Number.POSITIVE_INFINITY : this.#cost(item.textLength);
+      const cost = item === "bad" ? Number.POSITIVE_INFINITY : boxCost(item.textLength, pad.burnUnit);
       if (item === "bad" || padBytes + cost > room) {
-        if (textLengths.length > 0) break;
+        if (boxes > 0) break;
         throw new EngineError("BAD_BOX", { box: this.#boxes });
       }
       const end = itemBytes + item.textLength + FRAME_BYTES;
       if (end > window.length) break;
-      textLengths.push(item.textLength);
+      boxes++;
+      textBytes += item.textLength;
       itemBytes = end;
       padBytes += cost;
       ended = item.kind === "last";
     }
-    return { textLengths, itemBytes, padBytes, ended };
-  }
-
-  #cost(textLength: number): number {
-    return boxCost(textLength, this.#place.pad.burnUnit);
+    return { boxes, textBytes, itemBytes, padBytes, ended };
   }
 
   #offset(mark: number, cost: number): number {
@@ -154,12 +152,9 @@ class OpeningRun implements OpeningPiece {
 }
 
 interface Taken {
-  readonly textLengths: readonly number[];
+  readonly boxes: number;
+  readonly textBytes: number;
   readonly itemBytes: number;
   readonly padBytes: number;
   readonly ended: boolean;
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -46,7 +46,7 @@ describe("a single box", () => {
 
   test("is the second implementation's, and opens to its kind and text", async () => {
     const engine = await loaded;
-    for (const length of [0, 1, 77, TEXT_MAX_BYTES]) {
+    for (const length of [0, 1, 77, 1023, 1024, 1101, TEXT_MAX_BYTES]) {
       for (const kind of ["data", "last"] as const) {
         const item = engine.seal(place, kind, slice, text.subarray(0, length));
         const number = kind === "data" ? second.DATA : second.LAST;
@@ -80,6 +80,17 @@ describe("a single box", () => {
     expect(() => engine.seal(place, "data", dead, text.subarray(0, 37))).toThrow(fault);
     expect(() => engine.open(place, dead, engine.seal(place, "data", slice, text))).toThrow(fault);
     expect(engine.seal(place, "data", dead, text.subarray(0, 36))).toHaveLength(36 + FRAME);
+  });
+
+  test("over nine equal pad bytes is FLASH_FAULT wherever they lie", async () => {
+    const engine = await loaded;
+    const item = engine.seal(place, "data", slice, text);
+    const fault = failure("FLASH_FAULT", { box: 0, offset: place.offset });
+    for (let at = 0; at <= slice.length - 9; at += 5) {
+      const dead = Uint8Array.from(slice).fill(0xff, at, at + 9);
+      expect(() => engine.seal(place, "data", dead, text), `sealed, at ${at}`).toThrow(fault);
+      expect(() => engine.open(place, dead, item), `opened, at ${at}`).toThrow(fault);
+    }
   });
 
   test("of another shape is BAD_BOX", async () => {
