@@ -6,7 +6,7 @@
  * `status` ({@link Status}) or `error` (a sentence). Orders of one connection are carried out in order, except that `until` answers
  * when its state comes.
  */
-import { chmodSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { SimulatorError } from "./error.ts";
@@ -97,7 +97,7 @@ export async function serveControl(
  */
 export async function connectControl(path: string): Promise<Remote> {
   const socket = await open(path).catch((cause) => {
-    throw failed(`No simulator takes orders at ${path}.`, path, cause);
+    throw failed(`No simulator takes orders at ${path}.`, path, PATH_ADVICE, cause);
   });
   const waiting = new Map<number, (answer: Answer) => void>();
   hear(socket, (line) => {
@@ -106,19 +106,20 @@ export async function connectControl(path: string): Promise<Remote> {
     waiting.delete(answer.id);
   });
   socket.on("close", () => {
-    for (const [id, settle] of waiting) settle({ id, error: "The simulator has gone." });
+    for (const [id, settle] of waiting) settle({ id });
     waiting.clear();
   });
   let orders = 0;
   return {
     order: async (order) => {
-      if (!socket.writable) throw failed("The simulator has gone.", path);
+      if (!socket.writable) throw gone(path);
       const id = ++orders;
       const answer = await new Promise<Answer>((resolve) => {
         waiting.set(id, resolve);
         socket.write(`${JSON.stringify({ id, ...order })}\n`);
       });
-      if (answer.status === undefined) throw failed(answer.error ?? "The simulator gave no answer.", path);
+      if (answer.error !== undefined) throw failed(answer.error, path, REFUSED_ADVICE);
+      if (answer.status === undefined) throw gone(path);
       return answer.status;
     },
     close: () => {
@@ -204,14 +205,14 @@ function until(machine: Machine, state: MachineState): Promise<void> {
   });
 }
 
-/** Takes the path; a socket that nobody answers any more is removed first. */
+/** Takes the path; a socket that nobody answers any more is removed first, any other file is left alone. */
 async function listen(server: Server, path: string): Promise<void> {
   try {
     await bind(server, path);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE" || (await answers(path))) {
-      throw failed(`The simulator cannot take orders at ${path}.`, path, cause);
-    }
+    const code = (cause as NodeJS.ErrnoException).code;
+    const free = code === "EADDRINUSE" && isSocket(path) && !(await answers(path));
+    if (!free) throw failed(`The simulator cannot take orders at ${path}.`, path, PATH_ADVICE, cause);
     unlinkSync(path);
     await bind(server, path);
   }
@@ -220,12 +221,21 @@ async function listen(server: Server, path: string): Promise<void> {
 function bind(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(path, () => {
-      server.off("error", reject);
-      if (process.platform !== "win32") chmodSync(path, 0o600);
-      resolve();
-    });
+    // The socket is made before listen returns: there is no moment at which another user may open it.
+    const before = process.umask(0o177);
+    try {
+      server.listen(path, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    } finally {
+      process.umask(before);
+    }
   });
+}
+
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
 }
 
 async function answers(path: string): Promise<boolean> {
@@ -248,11 +258,14 @@ function open(path: string): Promise<Socket> {
   });
 }
 
-function failed(sentence: string, path: string, cause?: unknown): SimulatorError {
-  return new SimulatorError("CONTROL_FAILED", sentence, {
-    facts: { path },
-    advice:
-      "Check that the simulator runs, and that the path is its own and not too long for a socket (about 100 bytes).",
-    cause,
-  });
+const PATH_ADVICE =
+  "Check that the simulator runs, and that the path is its own, not that of another file, and not too long for a socket (about 100 bytes).";
+const REFUSED_ADVICE = "See how the device is with the order status, and give one that it can carry out then.";
+
+function gone(path: string): SimulatorError {
+  return failed("The simulator has gone.", path, "Start it again: the device recovers by its journal.");
+}
+
+function failed(sentence: string, path: string, advice: string, cause?: unknown): SimulatorError {
+  return new SimulatorError("CONTROL_FAILED", sentence, { facts: { path }, advice, cause });
 }

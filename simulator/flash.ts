@@ -157,7 +157,7 @@ export class Flash {
   private readonly pool: Sector[] = [];
   private resident = 0;
   /** Erases of sectors that were let go of, by sector number. */
-  private readonly leftErases: Map<number, number> = new Map();
+  private readonly leftErases: Uint32Array;
   private epoch = ++epochs;
   private base: FlashSnapshot | null = null;
   private changed: number[] = [];
@@ -176,6 +176,7 @@ export class Flash {
     this.times = BUSY[options.busy ?? "typical"];
     this.random = new Random(options.seed ?? 1);
     this.fresh.blank();
+    this.leftErases = new Uint32Array(this.cells ? sectors : 0);
     this.table = new Array(sectors).fill(this.cells ? undefined : this.fresh);
   }
 
@@ -393,7 +394,7 @@ export class Flash {
     const sector = this.pool.pop() ?? new Sector();
     sector.blank();
     this.cells!.read(index * SECTOR, sector.bytes);
-    sector.erases = this.leftErases.get(index) ?? 0;
+    sector.erases = this.leftErases[index]!;
     sector.epoch = this.epoch;
     this.table[index] = sector;
     this.resident++;
@@ -410,7 +411,7 @@ export class Flash {
         this.resident++;
         continue;
       }
-      if (sector.erases > 0) this.leftErases.set(index, sector.erases);
+      this.leftErases[index] = sector.erases;
       this.table[index] = undefined;
       this.pool.push(sector);
     }

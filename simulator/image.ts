@@ -3,9 +3,26 @@
  *
  * Every program and erase is written through at once. The machine calls {@link Image.sync} before it transmits, so a box leaves
  * only when its reservation and its burning are on the disk, even if the computer loses power the next moment. Between two
- * transmits the disk may take the writes in any order: nothing said depends on them yet.
+ * transmits the disk may take the writes in any order: nothing said depends on them yet. If the computer is lost there, a burning
+ * may be on the disk without its record. The device then answers the next SEAL with FLASH_FAULT: those bytes left with no one, and
+ * are not used again. To keep the order would cost a sync for every record.
+ *
+ * Nobody else may use the file meanwhile. Beside the lock, the image goes on only while its file is where it was opened and holds
+ * what this process wrote last: a lock does not follow a file into another directory.
  */
-import { closeSync, fdatasyncSync, fstatSync, fsyncSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import {
+  type BigIntStats,
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  realpathSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { SimulatorError, type SimulatorErrorCode } from "./error.ts";
 import type { Cells } from "./flash.ts";
@@ -16,6 +33,9 @@ import { SECTOR } from "./sector.ts";
 const SECTORS_MIN = 7;
 /** Addresses have 32 bits. */
 const SECTORS_MAX = 2 ** 20;
+
+/** It numbers volumes in two ways and tells the time of a write late; only the number of the file can be compared there. */
+const WINDOWS: boolean = process.platform === "win32";
 
 /** An open image, locked against every other process until it is closed or this process ends. */
 export interface Image extends Cells {
@@ -48,14 +68,22 @@ export function createImage(path: string, size: number): void {
 
 /**
  * Opens an image for this process alone.
- * @throws SimulatorError IMAGE_MISSING, IMAGE_BUSY, IMAGE_SIZE, IMAGE_IO
+ * @throws SimulatorError IMAGE_MISSING, IMAGE_BUSY, IMAGE_LINKED, IMAGE_CHANGED, IMAGE_SIZE, IMAGE_IO
  */
 export function openImage(path: string): Image {
   const file = openFile(path, "r+");
   try {
-    const size = fstatSync(file).size;
-    checkSize(path, size);
-    return new ImageFile(path, size, file, take(path));
+    const stats = fstatSync(file, { bigint: true });
+    checkSize(path, Number(stats.size));
+    checkLinks(path, stats);
+    const real = guard("find", path, () => realpathSync(path));
+    const release = take(path, real, stats.ino);
+    try {
+      return new ImageFile(path, real, file, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
   } catch (error) {
     closeSync(file);
     throw error;
@@ -65,15 +93,23 @@ export function openImage(path: string): Image {
 class ImageFile implements Image {
   readonly path: string;
   readonly size: number;
+  /** Its path without symbolic links. */
+  private readonly real: string;
   private readonly file: number;
   private readonly release: () => void;
+  /** When it was last written by this process, or before it was opened. */
+  private written: bigint;
   private unsynced = false;
 
-  constructor(path: string, size: number, file: number, release: () => void) {
+  constructor(path: string, real: string, file: number, release: () => void) {
+    const { size, mtimeNs } = fstatSync(file, { bigint: true });
     this.path = path;
-    this.size = size;
+    this.size = Number(size);
+    this.real = real;
     this.file = file;
     this.release = release;
+    this.written = mtimeNs;
+    this.mustBeThere();
   }
 
   read(address: number, into: Uint8Array): void {
@@ -82,33 +118,77 @@ class ImageFile implements Image {
   }
 
   write(address: number, bytes: Uint8Array): void {
+    if (!this.unsynced) this.mustBeOurs();
     this.unsynced = true;
     writeWhole(this.file, this.path, bytes, address);
   }
 
   sync(): void {
-    if (!this.unsynced) return;
-    guard("write", this.path, () => fdatasyncSync(this.file));
-    this.unsynced = false;
+    this.flush();
+    this.mustBeThere();
   }
 
   close(): void {
     try {
-      this.sync();
+      this.flush();
     } finally {
       closeSync(this.file);
       this.release();
     }
   }
+
+  private flush(): void {
+    if (!this.unsynced) return;
+    guard("write", this.path, () => fdatasyncSync(this.file));
+    this.written = fstatSync(this.file, { bigint: true }).mtimeNs;
+    this.unsynced = false;
+  }
+
+  /** Whoever opens the file at another place from now on finds in it all that was written before this returned. */
+  private mustBeThere(): void {
+    const mine = fstatSync(this.file, { bigint: true });
+    const there = guard("find", this.path, () => statSync(this.real, { bigint: true, throwIfNoEntry: false }));
+    if (there?.ino === mine.ino && (WINDOWS || there.dev === mine.dev)) return;
+    throw changed(this.path, "moved, replaced or removed");
+  }
+
+  /** An image that was away and came back may have been used there. */
+  private mustBeOurs(): void {
+    this.mustBeThere();
+    if (WINDOWS || fstatSync(this.file, { bigint: true }).mtimeNs === this.written) return;
+    throw changed(this.path, "written to");
+  }
 }
 
-function take(path: string): () => void {
-  const taken = guard("lock", path, () => lock(path));
+function take(path: string, real: string, inode: bigint): () => void {
+  const taken = guard("lock", path, () => lock(real, inode));
   if ("release" in taken) return taken.release;
   const { pid, path: lockFile } = taken.holder;
   throw new SimulatorError("IMAGE_BUSY", `Process ${pid} has ${path} open; two at once would use the same pad bytes.`, {
     facts: { path, pid, lock: lockFile },
-    advice: `End process ${pid}. If it ran on another computer or in a container that is gone for certain, remove ${lockFile}.`,
+    advice: `Wait until it is done, or end process ${pid}. If it ran on another computer or in a container that is gone for certain, remove ${lockFile}.`,
+  });
+}
+
+/** A name in another directory has locks of its own. */
+function checkLinks(path: string, { nlink }: BigIntStats): void {
+  if (nlink <= 1n) return;
+  throw new SimulatorError(
+    "IMAGE_LINKED",
+    `${path} has ${nlink} names (hard links); two at once would use the same pad bytes.`,
+    {
+      facts: { path, names: Number(nlink) },
+      advice:
+        "End whoever uses it by another name, and remove the other names. Do not copy the image: its pad would be there twice.",
+    },
+  );
+}
+
+function changed(path: string, what: string): SimulatorError {
+  return new SimulatorError("IMAGE_CHANGED", `${path} was ${what} while this process had it open.`, {
+    facts: { path },
+    advice:
+      "Find out who did it, and start again with the image itself: a copy of it would use the same pad bytes again.",
   });
 }
 
@@ -172,13 +252,20 @@ function guard<T>(what: string, path: string, work: () => T): T {
   }
 }
 
+const FORBIDDEN = ["EACCES", "EPERM", "EROFS"];
+
 function failure(code: SimulatorErrorCode, what: string, path: string, cause?: unknown): SimulatorError {
   const sentence =
     code === "DISK_FULL" ? `The disk has no room for ${path}.` : `The system could not ${what} the image ${path}.`;
-  return new SimulatorError(code, sentence, {
-    facts: { path },
-    advice:
-      "Nothing left the device for this. Make room or mend the disk and start again: the device recovers by its journal.",
-    cause,
-  });
+  return new SimulatorError(code, sentence, { facts: { path }, advice: adviceOn(code, path, cause), cause });
+}
+
+function adviceOn(code: SimulatorErrorCode, path: string, cause: unknown): string {
+  if (code === "DISK_FULL") return "Make room and start again: the device recovers by its journal.";
+  const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? "";
+  if (FORBIDDEN.includes(why)) {
+    return `Have the right to read and write the image, and to make files in ${dirname(path)}: its lock lies beside it.`;
+  }
+  if (["EISDIR", "ENOTDIR", "ENOENT", "ENAMETOOLONG", "ELOOP"].includes(why)) return "Check the path.";
+  return "Mend the disk and start again: the device recovers by its journal.";
 }

@@ -3,14 +3,15 @@
  * of "busy", and takes over only from a process that is certainly gone.
  *
  * Node has no lock that the kernel gives back when a process dies, so a lock is an empty file beside the image whose name says who
- * holds it: `IMAGE.lock-PID-START-NAMESPACE-BOOT-MACHINE`. Whoever wants the image creates its own file and then looks for others.
+ * holds it, and which file: `IMAGE.lock-PID-START-NAMESPACE-BOOT-MACHINE-INODE`. Whoever wants the image creates its own file and
+ * then looks for others, with the same inode as well as with the same name: an image that is renamed while it is open stays locked.
  * Of two that come together at least one sees the other, and gives way. A file never names two processes, since none has the
  * same id and start time as another, so removing the file of a dead one can never take the lock from a living one.
  *
- * Symbolic links to a file are one file; a second hard link in another directory is not noticed.
+ * Only the directory of the file is looked at. That the file has no second name elsewhere, and did not leave, the image checks.
  */
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync, unlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, unlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 
@@ -21,38 +22,40 @@ export interface Holder {
   readonly path: string;
 }
 
+/** What follows the name of an image in the name of a lock. */
+const OWNER = /\.lock-(\d+)-(\d+)-(\d+)-([0-9a-f]{8})-([0-9a-f]{8})-(\d+)$/;
 /** Times that two which come together try again before both call it busy. */
 const TRIES = 8;
 
 /**
  * Takes the lock of a file that exists.
+ * @param real its path without symbolic links
  * @returns what gives it back, or the process that has it
  * @throws the file system's error when the directory cannot be read or written
  */
-export function lock(file: string): { readonly release: () => void } | { readonly holder: Holder } {
-  const real = realpathSync(file);
-  const mine = `${real}.lock-${ownName()}`;
+export function lock(real: string, inode: bigint): { readonly release: () => void } | { readonly holder: Holder } {
+  const mine = `${real}.lock-${ownName()}-${inode}`;
   for (let tries = 0; ; tries++) {
-    const before = others(real, "");
+    const before = others(real, inode, "");
     if (before !== null) return { holder: before };
     closeSync(openSync(mine, "wx", 0o600));
-    const other = others(real, mine);
-    if (other === null) return { release: () => unlinkSync(mine) };
-    unlinkSync(mine);
+    const other = others(real, inode, mine);
+    if (other === null) return { release: () => removeIfThere(mine) };
+    removeIfThere(mine);
     if (tries === TRIES) return { holder: other };
     sleep(1 + Math.random() * 2 ** tries);
   }
 }
 
 /** A living holder other than `mine`; the files of dead ones are removed on the way. */
-function others(real: string, mine: string): Holder | null {
-  const start = `${basename(real)}.lock-`;
+function others(real: string, inode: bigint, mine: string): Holder | null {
   let found: Holder | null = null;
   for (const name of readdirSync(dirname(real))) {
     const path = join(dirname(real), name);
-    if (!name.startsWith(start) || path === mine) continue;
-    const who = name.slice(start.length).split("-");
-    if (who.length !== 5) continue;
+    const owner = OWNER.exec(name);
+    if (owner === null || path === mine) continue;
+    const who = owner.slice(1);
+    if (name.slice(0, owner.index) !== basename(real) && who[5] !== String(inode)) continue;
     if (isAlive(who)) found = { pid: Number(who[0]), path };
     else removeIfThere(path);
   }
@@ -109,8 +112,9 @@ function bootId(): string {
   return short(contentOf("/proc/sys/kernel/random/boot_id"));
 }
 
+/** Cloned machines and containers may have one id in common: the name of the host tells them apart. */
 function machineId(): string {
-  return short(contentOf("/etc/machine-id") || hostname());
+  return short(`${contentOf("/etc/machine-id")} ${hostname()}`);
 }
 
 function contentOf(path: string): string {

@@ -1,7 +1,7 @@
 /**
  * Orders to a simulator in another process, here around the built core.
  */
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -79,7 +79,11 @@ describe("an order", () => {
 
   it("that cannot be carried out, or is none, is answered with a sentence", async () => {
     const { remote, path, end } = await controlled();
-    await expect(remote.order({ do: "power-on" })).rejects.toMatchObject({ code: "CONTROL_FAILED" });
+    await expect(remote.order({ do: "power-on" })).rejects.toMatchObject({
+      code: "CONTROL_FAILED",
+      pad: expect.stringContaining("no pad bytes"),
+      advice: expect.stringContaining("order status"),
+    });
     await expect(remote.order({ do: "dance" } as never)).rejects.toMatchObject({ code: "CONTROL_FAILED" });
     const raw = connect(path);
     raw.write("no json\n");
@@ -102,6 +106,31 @@ describe("the path of the orders", () => {
     await expect(connectControl(path)).rejects.toMatchObject({ code: "CONTROL_FAILED" });
   });
 
+  it("is the owner's alone from its first moment on", async () => {
+    const path = join(directory, `${++paths}.sock`);
+    const { machine } = await probeMachine();
+    const umask = process.umask(0);
+    try {
+      const serving = serveControl(machine, path, async () => {});
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect(process.umask()).toBe(0);
+      await (await serving)();
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  it("is left alone when something else than a socket is there", async () => {
+    const path = join(directory, `${++paths}.txt`);
+    writeFileSync(path, "mine");
+    const { machine } = await probeMachine();
+    await expect(serveControl(machine, path, async () => {})).rejects.toMatchObject({
+      code: "CONTROL_FAILED",
+      advice: expect.stringContaining("path"),
+    });
+    expect(readFileSync(path, "utf8")).toBe("mine");
+  });
+
   it("leads to a device in another process, which loses its power, boots again, and is unplugged", async () => {
     const [image, path] = [join(directory, "device.img"), join(directory, "device.sock")];
     createImage(image, 16 * SECTOR);
@@ -117,6 +146,7 @@ describe("the path of the orders", () => {
       if (run === 0) {
         const gone = expect(remote.order({ do: "until", state: "dead" })).rejects.toMatchObject({
           code: "CONTROL_FAILED",
+          advice: expect.stringContaining("Start it again"),
         });
         child.kill("SIGKILL");
         await gone;

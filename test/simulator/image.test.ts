@@ -3,16 +3,24 @@
  */
 import {
   existsSync,
+  linkSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
+  unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, it } from "vitest";
 import {
   type Cells,
@@ -41,14 +49,22 @@ function newImage(sectors = 9): Image {
   return openImage(path);
 }
 
-function codeOf(work: () => unknown): string {
+function errorOf(work: () => unknown): SimulatorError | null {
   try {
     work();
   } catch (error) {
-    if (error instanceof SimulatorError) return error.code;
+    if (error instanceof SimulatorError) return error;
     throw error;
   }
-  return "none";
+  return null;
+}
+
+function codeOf(work: () => unknown): string {
+  return errorOf(work)?.code ?? "none";
+}
+
+function locks(): string[] {
+  return readdirSync(directory).filter((name) => name.includes(".lock-"));
 }
 
 describe("a new image", () => {
@@ -88,8 +104,19 @@ describe("opening an image", () => {
     truncateSync(path, 9 * SECTOR - 1);
     expect(codeOf(() => openImage(path))).toBe("IMAGE_SIZE");
     expect(codeOf(() => openImage(directory))).toBe("IMAGE_IO");
-    expect(readdirSync(directory).filter((name) => name.includes(".lock-"))).toEqual([]);
+    expect(locks()).toEqual([]);
   });
+
+  it.skipIf(process.platform !== "linux")(
+    "that may not be written says which rights are needed, and all say what it means for the pad",
+    () => {
+      const forbidden = errorOf(() => createImage("/sys/chip.img", 9 * SECTOR));
+      expect(forbidden).toMatchObject({ code: "IMAGE_IO", pad: expect.stringContaining("Nothing left") });
+      expect(forbidden?.advice).toMatch(/right to .*\/sys/);
+      expect(errorOf(() => openImage(directory))?.advice).toContain("path");
+      expect(errorOf(() => openImage(newPath()))?.pad).toBe("No pad bytes were used.");
+    },
+  );
 
   it("in a second process is IMAGE_BUSY and names the first; after its end it opens", async () => {
     const path = newPath();
@@ -104,9 +131,12 @@ describe("opening an image", () => {
     openImage(path).close();
   });
 
-  it("twice in one process is IMAGE_BUSY too, by a link to it as well", () => {
+  it("twice in one process is IMAGE_BUSY too, by a symbolic link to it as well", () => {
     const image = newImage();
-    expect(codeOf(() => openImage(image.path))).toBe("IMAGE_BUSY");
+    const link = newPath();
+    symlinkSync(image.path, link);
+    expect(errorOf(() => openImage(image.path))?.advice).toMatch(/^Wait/);
+    expect(codeOf(() => openImage(link))).toBe("IMAGE_BUSY");
     image.close();
     openImage(image.path).close();
   });
@@ -118,22 +148,77 @@ describe("opening an image", () => {
     await first.said;
     first.child.kill("SIGKILL");
     await ended(first.child);
-    expect(readdirSync(directory).some((name) => name.includes(".lock-"))).toBe(true);
+    expect(locks()).toHaveLength(1);
     openImage(path).close();
-    expect(readdirSync(directory).some((name) => name.includes(".lock-"))).toBe(false);
+    expect(locks()).toEqual([]);
+  });
+
+  it("that has a second name is IMAGE_LINKED, in whatever directory, until the name is gone", async () => {
+    for (const other of [newPath(), join(mkdtempSync(join(directory, "other-")), "chip.img")]) {
+      const path = newPath();
+      createImage(path, 9 * SECTOR);
+      const first = start("./image-holder.ts", [path]);
+      await first.said;
+      linkSync(path, other);
+      for (const name of [path, other]) {
+        expect(await start("./image-holder.ts", [name]).said).toMatchObject({ code: "IMAGE_LINKED" });
+      }
+      unlinkSync(other);
+      expect(await start("./image-holder.ts", [path]).said).toEqual({ code: "IMAGE_BUSY", pid: first.child.pid });
+      first.child.stdin!.end();
+      await ended(first.child);
+      openImage(path).close();
+    }
+    expect(locks()).toEqual([]);
+  });
+
+  it("that was renamed while a process has it open is IMAGE_BUSY; after a kill it opens", async () => {
+    const [path, renamed] = [newPath(), newPath()];
+    createImage(path, 9 * SECTOR);
+    const first = start("./image-holder.ts", [path]);
+    await first.said;
+    renameSync(path, renamed);
+    expect(await start("./image-holder.ts", [renamed]).said).toEqual({ code: "IMAGE_BUSY", pid: first.child.pid });
+    first.child.kill("SIGKILL");
+    await ended(first.child);
+    openImage(renamed).close();
+    expect(locks()).toEqual([]);
   });
 
   it("respects the lock of another computer, which it cannot look into", () => {
     const path = newPath();
     createImage(path, 9 * SECTOR);
-    writeFileSync(`${path}.lock-1-1-1-00000000-00000000`, "");
+    const lock = `${path}.lock-1-1-1-00000000-00000000-1`;
+    writeFileSync(lock, "");
     expect(codeOf(() => openImage(path))).toBe("IMAGE_BUSY");
+    unlinkSync(lock);
+  });
+
+  it.skipIf(process.platform !== "linux")(
+    "respects a process of another host that is a clone of this one",
+    async () => {
+      const path = newPath();
+      createImage(path, 9 * SECTOR);
+      const preload = fileURLToPath(new URL("./other-host.ts", import.meta.url));
+      const other = start("./image-holder.ts", [path], `NODE_OPTIONS='--import=${preload}'`);
+      expect(await other.said).toEqual({ open: true });
+      expect(codeOf(() => openImage(path))).toBe("IMAGE_BUSY");
+      other.child.stdin!.end();
+      await ended(other.child);
+      openImage(path).close();
+    },
+  );
+
+  it("closes although someone has removed its lock", () => {
+    const image = newImage();
+    for (const name of locks()) unlinkSync(join(directory, name));
+    image.close();
   });
 
   it("by processes that race for it is given to one at a time, and to each at some time", async () => {
     const path = newPath();
     createImage(path, 9 * SECTOR);
-    const end = Date.now() + 2000;
+    const end = Date.now() + 4000;
     const racers = Array.from({ length: 3 }, () => start("./image-racer.ts", [path, end]));
     for (const { had, together } of await Promise.all(racers.map((racer) => racer.said))) {
       expect(had).toBeGreaterThan(0);
@@ -187,6 +272,46 @@ describe("a device on an image", () => {
     image.close();
   });
 
+  it("lets nothing out once its image is not where it was, or was used by someone else", async () => {
+    const away = join(directory, "away");
+    mkdirSync(away);
+    const image = newImage();
+    const { machine, sent } = await probeMachine({ cells: image });
+    machine.powerOn();
+    machine.feed(request("p", 4096, 1, Uint8Array.of(0)));
+    machine.feed(request("s"));
+    const before = sent.length;
+    const moved = join(away, "chip.img");
+    renameSync(image.path, moved);
+    const content = readFileSync(moved);
+    const used = errorOf(() => {
+      machine.feed(request("p", 4097, 1, Uint8Array.of(0)));
+      machine.feed(request("s"));
+    });
+    expect(used).toMatchObject({ code: "IMAGE_CHANGED", pad: expect.stringContaining("Nothing left") });
+    expect(errorOf(() => image.sync())?.code).toBe("IMAGE_CHANGED");
+    expect(sent).toHaveLength(before);
+    expect(readFileSync(moved).equals(content)).toBe(true);
+
+    const second = openImage(moved);
+    second.write(8192, Uint8Array.of(0));
+    second.close();
+    renameSync(moved, image.path);
+    image.sync();
+    expect(codeOf(() => image.write(8192, Uint8Array.of(1)))).toBe("IMAGE_CHANGED");
+    expect(readFileSync(image.path)[8192]).toBe(0);
+    image.close();
+  });
+
+  it("stops when its image was replaced by another file of the same name", () => {
+    const [image, other] = [newImage(), newImage()];
+    other.close();
+    image.write(4096, Uint8Array.of(0));
+    renameSync(other.path, image.path);
+    expect(codeOf(() => image.sync())).toBe("IMAGE_CHANGED");
+    image.close();
+  });
+
   it("keeps one reading of what a cut left unstable", async () => {
     const image = newImage();
     const { machine } = await probeMachine({ cells: image, seed: 3 });
@@ -218,5 +343,28 @@ describe("a device on an image", () => {
     }
     expect(() => flash.snapshot()).toThrow();
     image.close();
+  });
+
+  it("needs a few bytes for each sector that it has erased, not an object", () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const sectors = 2 ** 19;
+    const cells: Cells = { size: sectors * SECTOR, read: () => {}, write: () => {}, sync: () => {} };
+    const flash = new Flash({ cells });
+    const byte = new Uint8Array(1);
+    for (let sector = 0; sector < 2048; sector++) flash.read(sector * SECTOR, byte, 0, 1);
+    const used = (): number => {
+      collect();
+      collect();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const before = used();
+    for (let sector = 0; sector < sectors; sector++) {
+      flash.erase(sector * SECTOR, SECTOR);
+      flash.finish();
+    }
+    expect(used() - before).toBeLessThan(4 * 2 ** 20);
+    expect(flash.erases(5)).toBe(1);
   });
 });

@@ -14,11 +14,16 @@ interface Write {
   readonly bytes: Uint8Array | null;
 }
 
+let inodes = 0n;
+
 /** A file: what everybody reads now, what is on the platter, and what lies between. */
 class Inode {
+  readonly number: bigint = ++inodes;
   now: Uint8Array;
   synced: Uint8Array;
   since: Write[] = [];
+  /** Writes so far: the time of the last one. */
+  writes = 0n;
 
   constructor(content: Uint8Array) {
     this.now = content;
@@ -52,6 +57,7 @@ class Inode {
     if (this.now === this.synced) this.now = this.synced.slice();
     this.now = apply(this.now, write);
     this.since.push(write);
+    this.writes++;
   }
 }
 
@@ -212,8 +218,26 @@ export function fsyncSync(descriptor: number): void {
 
 export { fsyncSync as fdatasyncSync };
 
-export function fstatSync(descriptor: number): { size: number } {
-  return { size: openedFile(descriptor).now.length };
+/** What an image asks of its file, all as bigint. */
+interface BigStats {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly nlink: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+}
+
+function statsOf(file: Inode): BigStats {
+  return { dev: 1n, ino: file.number, nlink: 1n, size: BigInt(file.now.length), mtimeNs: file.writes };
+}
+
+export function fstatSync(descriptor: number): BigStats {
+  return statsOf(openedFile(descriptor));
+}
+
+export function statSync(path: string): BigStats | undefined {
+  const file = names.get(path);
+  return file && statsOf(file);
 }
 
 export function unlinkSync(path: string): void {
@@ -269,7 +293,7 @@ class Handle {
 
   async stat(): Promise<{ size: number }> {
     await disk.before("other");
-    return fstatSync(this.#descriptor);
+    return { size: openedFile(this.#descriptor).now.length };
   }
 
   async close(): Promise<void> {

@@ -15,8 +15,7 @@ import {
 } from "./driver-world.ts";
 import type { Catch } from "./hunt.ts";
 
-/** A SLOT item and an OPENING item, and how the next segment begins. */
-const SEGMENT_HEAD = 56;
+/** How a segment begins. */
 const SLOT_HEADER = 16;
 const CREATED_SIZE = 32 * 4096;
 const LIVES_MAX = 600;
@@ -212,8 +211,7 @@ class Life {
     const sealed = Buffer.from(bundle);
     for (const { start, end, bytes, whole } of [...from.boxes, ...from.slots]) {
       const at = whole ? sealed.indexOf(Buffer.from(bytes)) : -1;
-      // The slot of a segment without a box is given up when the host ended between the releases of two slots: nothing of a text lies under it.
-      if (at < 0 || isSlot(sealed, at + SEGMENT_HEAD)) continue;
+      if (at < 0) continue;
       if (pad.subarray(start, end).some((byte) => byte !== 0)) {
         throw new Finding(`pad bytes ${start} to ${end} of a bundle that was read are not destroyed`);
       }
@@ -262,10 +260,7 @@ class Life {
       const device = await tree.driver.openDevice(this.#world.connect(from, other), { clock });
       const onProgress = (): void => from.machine.cutAt({ call: 1 + random.below(10), when: "before", kind: "power" });
       const sealed = tree.driver.sealRun(device, this.#text(9000), await this.#outbox(from), { onProgress });
-      return sealed.then(
-        () => "success",
-        (error: { code?: string }) => error.code,
-      );
+      return sealed.then(() => "success", codeOf);
     });
     if (code !== "OTHER_PAD")
       throw new Finding(`a text begun with one pad and to be ended with another ended with ${code}`);
@@ -316,7 +311,7 @@ class Life {
   /** The device went away before it was asked for anything but how it is: one tries again. */
   #isLostAtOnce(ending: Exclude<Ending<unknown>, "died">): boolean {
     if (this.#world.weather.power === "stays" || this.#progress || !("failed" in ending)) return false;
-    const code = String((ending.failed as { code?: string }).code);
+    const code = codeOf(ending.failed);
     return ["DEVICE_LOST", "TIMEOUT", "BAD_REPLY"].includes(code);
   }
 
@@ -365,10 +360,12 @@ async function* pieces(bundle: Uint8Array): AsyncGenerator<Uint8Array> {
 class UsedUp extends Error {}
 
 function isUsedUp(ending: Exclude<Ending<unknown>, "died">): boolean {
-  const code = "failed" in ending ? String((ending.failed as { code?: string }).code) : "";
+  const code = "failed" in ending ? codeOf(ending.failed) : "";
   return ["NEED_GRANT", "EXHAUSTED", "SLOTS_EXHAUSTED"].includes(code);
 }
 
-function isSlot(bundle: Buffer, at: number): boolean {
-  return at + 4 <= bundle.length && bundle.readUInt32LE(at) === SLOT_HEADER;
+/** The code of an error, or of what ended a text that was begun. */
+function codeOf(error: unknown): string {
+  const { code, cause } = error as { code?: string; cause?: unknown };
+  return code === "SEAL_UNFINISHED" ? codeOf(cause) : String(code);
 }
