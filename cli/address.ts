@@ -5,6 +5,7 @@ import { statSync } from "node:fs";
 import { type Device, openDevice, openTransport } from "../host/driver/index.ts";
 import { type Io, UsageError } from "./command.ts";
 import { bootImage, lineTo } from "./local.ts";
+import type { Stop } from "./signals.ts";
 
 /** @throws UsageError when neither the option nor the environment names one */
 export function deviceAddress(option: string | undefined, { env }: Io): string {
@@ -15,10 +16,15 @@ export function deviceAddress(option: string | undefined, { env }: Io): string {
 
 /**
  * Begins a session with the device. Close it: an image is locked until then.
+ * @param stop when it has come, a device that is lost is not reached for again
  * @throws DriverError, SimulatorError
  */
-export async function openAddress(address: string): Promise<Device> {
-  if (!isImage(address)) return openDevice(() => openTransport(address));
+export async function openAddress(address: string, stop?: Stop): Promise<Device> {
+  const connect = async () => {
+    if (stop?.error) throw stop.error;
+    return openTransport(address);
+  };
+  if (!isImage(address)) return openDevice(connect);
   const { machine, close } = bootImage(address);
   return openDevice(lineTo(machine, close));
 }

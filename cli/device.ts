@@ -5,6 +5,7 @@ import { type IdentityContent, readIdentityPage } from "../host/image/index.ts";
 import type { PadPosition } from "../host/protocol/index.ts";
 import { deviceAddress, openAddress } from "./address.ts";
 import { bytes, type Io, parse, printJson } from "./command.ts";
+import { exitOf } from "./exit.ts";
 import { fillAddresses } from "./fill.ts";
 import { gauge, line } from "./gauge.ts";
 import { chooseSource, originInWords, SOURCE_OPTIONS } from "./source.ts";
@@ -41,10 +42,10 @@ export async function deviceInfo(args: string[], io: Io): Promise<number> {
     const identity = info.side === null ? null : await identityOf(device);
     if (values.json) printJson(io.stdout, { address, ...info, identity });
     else io.stdout.write(`${describe(address, info, identity).join("\n")}\n`);
+    return info.state === "faulty" ? exitOf("FAULTY") : 0;
   } finally {
     await device.close();
   }
-  return 0;
 }
 
 export async function deviceFill(args: string[], io: Io): Promise<number> {

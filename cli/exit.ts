@@ -1,10 +1,13 @@
 // What a command exits with. The numbers are part of the interface: one never changes its meaning.
 
-/** Exit codes, what they mean, and the errors that lead to them. Every other error is 1. */
+/**
+ * Exit codes, what they mean, and the errors that lead to them. Every other error is 1, but SEAL_UNFINISHED, which exits as
+ * what ended it.
+ */
 export const EXITS: readonly { readonly exit: number; readonly means: string; readonly codes: readonly string[] }[] = [
   { exit: 0, means: "done", codes: [] },
   { exit: 1, means: "failed; stderr says how", codes: [] },
-  { exit: 2, means: "the command line makes no sense", codes: ["USAGE"] },
+  { exit: 2, means: "the command line makes no sense, or names a file that is not there", codes: ["USAGE", "NO_FILE"] },
   { exit: 3, means: "the bundle ends too early", codes: ["TRUNCATED"] },
   {
     exit: 4,
@@ -23,7 +26,16 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
   {
     exit: 10,
     means: "no device there, or not for us",
-    codes: ["NO_DEVICE", "NO_ACCESS", "DEVICE_IN_USE", "BAD_ADDRESS", "IMAGE_MISSING", "IMAGE_BUSY"],
+    codes: [
+      "NO_DEVICE",
+      "NO_ACCESS",
+      "DEVICE_IN_USE",
+      "BAD_ADDRESS",
+      "IMAGE_MISSING",
+      "IMAGE_BUSY",
+      "IMAGE_LINKED",
+      "IMAGE_CHANGED",
+    ],
   },
   { exit: 11, means: "the device or image is faulty", codes: ["FAULTY", "FLASH_FAULT", "SUPPLY_LOW"] },
   {

@@ -5,11 +5,10 @@ import type { Origin } from "../host/entropy/index.ts";
 import { padRegionBytes } from "../host/image/index.ts";
 import { openAddress } from "./address.ts";
 import { bytes, type Io, printJson, UsageError } from "./command.ts";
-import { CliError } from "./errors.ts";
 import { progressOn } from "./progress.ts";
 import { stopSignal } from "./signals.ts";
 import { openSource, originInWords, type SourceChoice } from "./source.ts";
-import { fillTwins } from "./twins.ts";
+import { fillTwins, named } from "./twins.ts";
 
 /** One thing for each end of a pair. */
 export interface Ends<T> {
@@ -35,7 +34,7 @@ export async function fillAddresses(
   try {
     const high = await openAddress(addresses.high);
     try {
-      printFilled(io, json, addresses, await fillBoth({ low, high }, choice, json, io));
+      printFilled(io, json, addresses, await fillBoth({ low, high }, addresses, choice, json, io));
     } finally {
       await high.close();
     }
@@ -45,17 +44,25 @@ export async function fillAddresses(
   return 0;
 }
 
-/** Fills two devices with as much pad as both have room for; nothing of the source is used unless both are ready for it. */
-export async function fillBoth(devices: Ends<Device>, choice: SourceChoice, json: boolean, io: Io): Promise<Filled> {
-  const ready = [await readiness(devices.low), await readiness(devices.high)];
+/**
+ * Fills two devices with as much pad as both have room for; nothing of the source is used unless both are ready for it.
+ * @param names what errors call the devices
+ */
+export async function fillBoth(
+  devices: Ends<Device>,
+  names: Ends<string>,
+  choice: SourceChoice,
+  json: boolean,
+  io: Io,
+): Promise<Filled> {
+  const ready = [await readiness(devices.low, names.low), await readiness(devices.high, names.high)];
   const padBytes = Math.min(...ready.map((device) => device.padBytes));
   const burnUnit = Math.max(...ready.map((device) => device.burnUnit));
   const source = await openSource(choice, padBytes, io);
   const progress = progressOn(io.stderr, !json);
   const stop = stopSignal();
   try {
-    const filling = fillTwins(devices, source, { padLength: padBytes, burnUnit }, progress.show);
-    await Promise.race([filling, stop.asked.then(interrupt)]);
+    await fillTwins(devices, names, source, { padLength: padBytes, burnUnit }, progress.show, stop.asked);
     return { padBytes, origin: source.origin };
   } finally {
     stop.ignore();
@@ -65,15 +72,11 @@ export async function fillBoth(devices: Ends<Device>, choice: SourceChoice, json
 }
 
 /** What a device that may be filled has room for, and in which unit its chip burns. */
-async function readiness(device: Device): Promise<{ padBytes: number; burnUnit: number }> {
+async function readiness(device: Device, name: string): Promise<{ padBytes: number; burnUnit: number }> {
   const { state, faultySection: section, chipSize, burnUnit } = await device.info();
-  if (state === "faulty") throw new DeviceError("FAULTY", { section });
-  if (state !== "blank" && state !== "filling") throw new DeviceError("WRONG_STATE", { state });
+  if (state === "faulty") throw named(new DeviceError("FAULTY", { section }), name);
+  if (state !== "blank" && state !== "filling") throw named(new DeviceError("WRONG_STATE", { state }), name);
   return { padBytes: padRegionBytes(chipSize), burnUnit };
-}
-
-function interrupt(): never {
-  throw new CliError("INTERRUPTED", {});
 }
 
 /** Says what was made, and what it is worth. */

@@ -10,7 +10,7 @@ tearpad pair --devices LOW,HIGH [--entropy …]
 Makes OUT.low.tearpad and OUT.high.tearpad: two device images that hold one pad, for two people. With --devices it
 fills two blank devices instead, given by address, as tearpad device fill does.
 
-  --size SIZE          of each chip, a multiple of 4K from 32K on (default 16M, of which 16,646,144 bytes are pad)
+  --size SIZE          of each chip, a multiple of 4K from 32K to below 4G (default 16M, of which 16,646,144 bytes are pad)
   --entropy csprng     this computer's generator (default): the pad is a stream pad, as strong as that generator
   --entropy FILE       noise from a file, a device or a pipe, XORed with the generator. Bytes of a file are used once:
                        what was used of it is recorded under the first 4 KiB of it, and never used again
@@ -46,14 +46,15 @@ with --out.`,
 
   "outbox list": `tearpad outbox list
 
-Bundles that were sealed and could not be handed over. --json prints entries: id, bytes, finished.`,
+Bundles that were sealed and could not be handed over, and those being written. --json prints entries: id, bytes,
+finished, writer (the process that is writing it, or null).`,
   "outbox send": `tearpad outbox send ID [--out BUNDLE] > bundle
 
 Hands a kept bundle over, the same bytes as before, and forgets it then. --json prints id, bundleBytes (on stderr
 without --out).`,
   "outbox drop": `tearpad outbox drop ID
 
-Forgets a kept bundle. Its pad bytes stay used.`,
+Forgets a kept bundle. Its pad bytes stay used. One that is being written is refused.`,
 
   "device list": `tearpad device list
 

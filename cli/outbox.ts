@@ -13,8 +13,9 @@ export async function outboxList(args: string[], io: Io): Promise<number> {
     printJson(io.stdout, { entries });
     return 0;
   }
-  for (const { id, bytes: size, finished } of entries) {
-    io.stdout.write(`${id}  ${bytes(size)}${finished ? "" : "  (never finished: drop it)"}\n`);
+  for (const { id, bytes: size, finished, writer } of entries) {
+    const left = writer === null ? "never finished: drop it" : `being written by process ${writer}`;
+    io.stdout.write(`${id}  ${bytes(size)}${finished ? "" : `  (${left})`}\n`);
   }
   if (entries.length === 0) io.stderr.write("The outbox is empty.\n");
   return 0;
@@ -34,16 +35,23 @@ export async function outboxSend(args: string[], io: Io): Promise<number> {
 export async function outboxDrop(args: string[], io: Io): Promise<number> {
   const { values, positionals } = parse(args, {}, [1, 1]);
   const outbox = await open(io);
-  const { id } = await find(outbox, positionals[0] as string);
+  const { id, writer } = await find(outbox, positionals[0] as string);
+  if (writer !== null) throw new CliError("BUNDLE_BUSY", { id, process: writer });
   await outbox.remove(id);
   if (values.json) printJson(io.stdout, { id });
   return 0;
 }
 
-/** Gives a bundle to whoever takes it, and forgets it when it was taken whole. @throws CliError BUNDLE_KEPT */
-export async function handOver(outbox: Outbox, id: string, sink: TextSink): Promise<void> {
+/**
+ * Gives a bundle to whoever takes it, and forgets it when it was taken whole.
+ * @param stopped rejects when it is to be given up
+ * @throws CliError BUNDLE_KEPT
+ */
+export async function handOver(outbox: Outbox, id: string, sink: TextSink, stopped?: Promise<never>): Promise<void> {
+  const unless = (work: Promise<void>): Promise<void> => (stopped ? Promise.race([work, stopped]) : work);
   try {
-    for await (const part of outbox.read(id)) await sink.write(part);
+    await outbox.send(id, (piece) => unless(sink.write(piece)));
+    await unless(Promise.resolve());
     await sink.finish();
   } catch (error) {
     await sink.abort().catch(() => {}); // The first error is the one that matters.

@@ -7,7 +7,6 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { openDevice } from "../host/driver/index.ts";
-import { padRegionBytes } from "../host/image/index.ts";
 import { type Cells, createImage, type Image, openImage, SimulatorError } from "../simulator/index.ts";
 import { type Io, parse, parseSize, UsageError } from "./command.ts";
 import { type Ends, type Filled, fillAddresses, fillBoth, printFilled } from "./fill.ts";
@@ -16,8 +15,13 @@ import { bootImage, lineTo } from "./local.ts";
 import { chooseSource, SOURCE_OPTIONS, type SourceChoice } from "./source.ts";
 
 const SIZE = "16M";
-/** A pad has at least two sectors (SPEC section 10). */
-const PAD_BYTES_MIN = 8192;
+const FINISHED =
+  "An earlier run was ended before it had named the second image: that pair is finished now, as it was made then. --size and the options of its source were not used.";
+const SECTOR_BYTES = 4096;
+/** A pad has at least two sectors (SPEC section 10), behind the six that the smallest chip keeps before it (section 4). */
+const SIZE_MIN = 8 * SECTOR_BYTES;
+/** Addresses on a chip have 32 bits (SPEC section 4). */
+const SIZE_MAX = 2 ** 32 - SECTOR_BYTES;
 
 export async function pair(args: string[], io: Io): Promise<number> {
   const options = { ...SOURCE_OPTIONS, size: { type: "string" }, devices: { type: "string" } } as const;
@@ -34,7 +38,10 @@ export async function pair(args: string[], io: Io): Promise<number> {
     return fillAddresses(twoAddresses(devices), choice, json, io);
   }
   const paths = { low: `${out}.low.tearpad`, high: `${out}.high.tearpad` };
-  printFilled(io, json, paths, finishEarlier(paths) ?? (await makeImages(paths, sizeOf(size), choice, json, io)));
+  const chipSize = sizeOf(size);
+  const finished = finishEarlier(paths);
+  if (finished !== null) io.stderr.write(`${FINISHED}\n`);
+  printFilled(io, json, paths, finished ?? (await makeImages(paths, chipSize, choice, json, io)));
   return 0;
 }
 
@@ -46,8 +53,8 @@ function twoAddresses(text: string): Ends<string> {
 
 function sizeOf(text: string = SIZE): number {
   const size = parseSize("--size", text);
-  if (size % 4096 === 0 && padRegionBytes(size) >= PAD_BYTES_MIN) return size;
-  throw new UsageError("--size takes a multiple of 4K, at least 32K.");
+  if (size % SECTOR_BYTES === 0 && size >= SIZE_MIN && size <= SIZE_MAX) return size;
+  throw new UsageError("--size takes a multiple of 4K, at least 32K and less than 4G.");
 }
 
 async function makeImages(
@@ -83,7 +90,7 @@ async function fillImages(parts: Ends<string>, choice: SourceChoice, json: boole
     high: await openDevice(lineTo(high.machine, high.close)),
   };
   try {
-    return await fillBoth(devices, choice, json, io);
+    return await fillBoth(devices, parts, choice, json, io);
   } finally {
     await devices.low.close();
     await devices.high.close();
@@ -135,7 +142,9 @@ function finishEarlier({ low, high }: Ends<string>): Filled | null {
   openImage(part).close();
   renameSync(part, high);
   syncDirectory(dirname(high));
-  return { padBytes: first.padLength, origin: second };
+  const { provenance, claimedMinEntropy, samplesTested, longestRepetition, highestProportion, sourceName } = second;
+  const origin = { provenance, claimedMinEntropy, samplesTested, longestRepetition, highestProportion, sourceName };
+  return { padBytes: first.padLength, origin };
 }
 
 function refuseExisting(path: string): void {

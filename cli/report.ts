@@ -32,8 +32,8 @@ export function reportOf(error: unknown): Report {
     pad: named instanceof TearpadError ? named.pad : null,
     advice: named instanceof UsageError ? null : named.advice,
     facts: named instanceof UsageError ? {} : named.facts,
-    cause: named.cause instanceof Error ? named.cause.message : null,
-    exit: exitOf(code),
+    cause: named.cause instanceof Error ? (tellingError(named.cause) ?? named.cause).message : null,
+    exit: code === "SEAL_UNFINISHED" ? reportOf(named.cause).exit : exitOf(code),
   };
 }
 

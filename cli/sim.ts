@@ -1,6 +1,6 @@
 // `tearpad sim`: a device on a pseudoterminal or a TCP port, its flash in an image file, until Ctrl-C.
 
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import process from "node:process";
 import { type Info, openDevice } from "../host/driver/index.ts";
 import {
@@ -34,11 +34,18 @@ export async function sim(args: string[], io: Io): Promise<number> {
   const attach = lineOf(values, io);
   if (values.trace !== undefined && existsSync(values.trace))
     throw new CliError("OUTPUT_EXISTS", { path: values.trace });
-  if (values.create !== undefined) createImage(image, parseSize("--create", values.create));
+  if (values.create !== undefined) {
+    const size = parseSize("--create", values.create);
+    builtCore(); // One that is missing is met before there is an image.
+    createImage(image, size);
+  }
 
   const stop = stopSignal();
   const { machine, close } = bootImage(image);
   const endings: (() => unknown)[] = [close, stop.ignore];
+  // A new image that nobody was told of goes again, so that the same command can be given once more.
+  let keep = values.create === undefined;
+  endings.push(() => keep || rmSync(image, { force: true }));
   try {
     const about = await lookAt(machine);
     const line = await attach(machine);
@@ -53,6 +60,7 @@ export async function sim(args: string[], io: Io): Promise<number> {
       values.json === true,
       io,
     );
+    keep = true;
     await Promise.race([stop.asked, failureOf(line)]);
   } finally {
     for (const end of endings.reverse()) await end();

@@ -1,15 +1,20 @@
 // Where commands read from and write to: files given by name, or the standard streams.
 
-import { createReadStream, existsSync, statSync } from "node:fs";
-import { DriverError, fileSink, streamSink, type TextSink } from "../host/driver/index.ts";
-import type { Io } from "./command.ts";
+import { createReadStream, existsSync, fstatSync, statSync } from "node:fs";
+import { DriverError, descriptorSink, fileSink, streamSink, type TextSink } from "../host/driver/index.ts";
+import { type Io, UsageError } from "./command.ts";
 import { CliError } from "./errors.ts";
 
-/** The path of a file that can be read from anywhere, or a stream: of stdin, or of a pipe or device given by its path. */
+/**
+ * The path of a file that can be read from anywhere, or a stream: of stdin, or of a pipe or device given by its path. A file
+ * that says it is empty is a stream too: those of /proc say so and are not. "-" is stdin.
+ * @throws CliError NO_FILE
+ */
 export function inputOf(path: string | undefined, { stdin }: Io): string | AsyncIterable<Uint8Array> {
-  if (path === undefined) return stdin;
+  if (path === undefined || path === "-") return stdin;
   const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined || found.isFile() ? path : streamOf(path);
+  if (found === undefined) throw new CliError("NO_FILE", { path });
+  return found.isFile() && found.size > 0 ? path : streamOf(path);
 }
 
 async function* streamOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
@@ -20,11 +25,22 @@ async function* streamOf(path: string): AsyncGenerator<Uint8Array, void, undefin
   }
 }
 
-/** The file at `out`, which must not be there yet, or stdout. @throws CliError OUTPUT_EXISTS */
+/** The file at `out`, which must not be there yet, or stdout, be that a file or a stream. @throws CliError OUTPUT_EXISTS, UsageError */
 export function outputTo(out: string | undefined, { stdout }: Io): TextSink {
-  if (out === undefined) return streamSink(stdout);
+  if (out === undefined) return isOnDisk(stdout.fd) ? descriptorSink(stdout.fd, "stdout") : streamSink(stdout);
+  if (out === "-" || out === "/dev/stdout") throw new UsageError("Without --out it goes to stdout: leave --out away.");
   if (existsSync(out)) throw new CliError("OUTPUT_EXISTS", { path: out });
   return fileSink(out);
+}
+
+/** Whether a descriptor is a file or a disk. One that was closed is neither. */
+function isOnDisk(descriptor: number): boolean {
+  try {
+    const found = fstatSync(descriptor);
+    return found.isFile() || found.isBlockDevice();
+  } catch {
+    return false;
+  }
 }
 
 /** Where --json prints: on stdout, unless that carries the data. */

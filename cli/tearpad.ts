@@ -5,6 +5,7 @@ import "./node-check.ts";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { type Io, UsageError } from "./command.ts";
+import { exitOf } from "./exit.ts";
 import { HELP, overview } from "./help.ts";
 import { tell } from "./report.ts";
 
@@ -26,21 +27,28 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
   vectors: async () => (await import("./vectors.ts")).vectors,
 };
 
+const HELP_WORDS: readonly string[] = ["--help", "-h", "help"];
+
 // A reader that goes away early is nothing to shout about; where the output is what matters, its sink notices.
 process.stdout.on("error", () => {});
 
 const args = process.argv.slice(2);
 process.exitCode = await main(args).catch((error: unknown) => tell(process.stderr, error, args.includes("--json")));
+// What still waits for a pipe or a device does not keep a command that was interrupted.
+if (process.exitCode === exitOf("INTERRUPTED")) process.exit();
 
 async function main(args: string[]): Promise<number> {
   const [first = "--help", second = ""] = args;
-  if (first === "--version") return say(`${version()}\n`);
-  if (first === "--help" || first === "help") return say(overview(version()));
+  if (first === "--version" || first === "-v") return say(`${version()}\n`);
+  if (first === "help" && args.length > 1) return main([...args.slice(1), "--help"]);
+  if (HELP_WORDS.includes(first)) return say(overview(version()));
+  const verbs = Object.keys(COMMANDS).filter((name) => name.startsWith(`${first} `));
+  if (verbs.length > 0 && HELP_WORDS.includes(second)) return say(`${verbs.map((verb) => HELP[verb]).join("\n\n")}\n`);
   const name = Object.hasOwn(COMMANDS, first) ? first : `${first} ${second}`;
   const load = COMMANDS[name];
   if (load === undefined) throw new UsageError(unknown(first));
   const rest = args.slice(name.split(" ").length);
-  if (rest.includes("--help")) return say(`${HELP[name]}\n`);
+  if (rest.includes("--help") || rest.includes("-h")) return say(`${HELP[name]}\n`);
   return (await load())(rest, process);
 }
 

@@ -116,7 +116,7 @@ function plateau(slice: usize, length: u32, from: u32, to: u32): bool {
 }
 
 /** Keeps the tag of aad and text for writeFrame or frameMatches. */
-export function computeTag(slice: usize, aad: usize, text: usize): void {
+function computeTag(slice: usize, aad: usize, text: usize): void {
   const length: u32 = load<u16>(aad, 4);
   begin(mac, slice);
   updatePadded(mac, aad, AAD);

@@ -73,6 +73,8 @@ export class Device {
   readonly clock: Clock;
   readonly #connect: Connect | null;
   #transport: Transport | null = null;
+  /** How the last transport ended. */
+  #end: DriverError = new DriverError("DEVICE_LOST", {});
   #decoder = new FrameDecoder();
   #session: number | null = null;
   #sequence = 0;
@@ -237,7 +239,7 @@ export class Device {
   /** Sends what `line` gives, again and again until `read` finds the answer in what comes back. */
   #converse<Reply>(name: string, line: () => Uint8Array, read: (frame: Frame) => Reading<Reply>): Promise<Reply> {
     const transport = this.#transport;
-    if (transport === null) return Promise.reject(new DriverError("DEVICE_LOST", {}));
+    if (transport === null) return Promise.reject(this.#end);
     return new Promise((resolve, reject) => {
       let attempts = 0;
       let damaged = false;
@@ -297,7 +299,8 @@ export class Device {
     if (this.#transport !== transport) return;
     this.#transport = null;
     this.#session = null;
-    this.#exchange?.fail(new DriverError("DEVICE_LOST", {}, reason));
+    this.#end = reason instanceof DriverError ? reason : new DriverError("DEVICE_LOST", {}, reason);
+    this.#exchange?.fail(this.#end);
   }
 
   #lose(transport: Transport, reason: unknown): void {
@@ -318,7 +321,9 @@ function read<Reply>(command: Command<never, Reply>, sent: Frame, heard: Frame):
   if (heard.sequence !== sent.sequence || heard.session !== sent.session) return "foreign";
   if (heard.type === ERROR_TYPE) {
     const error = decodeError(heard.payload);
-    return error === null ? "damaged" : { error };
+    if (error === null) return "damaged";
+    // The sequence stays after an error: a second copy of one that was read may come while the next command waits.
+    return heard.payload[1] === command.type ? { error } : "foreign";
   }
   if (heard.type !== (command.type | REPLY_BIT)) return "foreign";
   const reply = command.decode(heard.payload);

@@ -105,11 +105,20 @@ export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: 
   }
 }
 
-/** Puts a whole stream into a temporary file: a text must have its size known before its first box. */
-export async function spool(source: AsyncIterable<Uint8Array>): Promise<ByteFile> {
+/**
+ * Puts a stream into a temporary file: a text must have its size known before its first box. Of a stream with more than
+ * `limit` bytes it takes one byte more than that and leaves the rest.
+ */
+export async function spool(
+  source: AsyncIterable<Uint8Array>,
+  limit: number = Number.POSITIVE_INFINITY,
+): Promise<ByteFile> {
   const file = await ByteFile.temporary();
   try {
-    for await (const bytes of source) await file.append(bytes);
+    for await (const bytes of source) {
+      await file.append(bytes.subarray(0, limit + 1 - file.size));
+      if (file.size > limit) break;
+    }
     return file;
   } catch (error) {
     await file.close();

@@ -22,6 +22,7 @@ export interface DriverFacts {
   DISK_FULL: { path: string; needed: number };
   DISK_FAILED: { path: string };
   OUTPUT_CLOSED: Record<string, never>;
+  SEAL_UNFINISHED: { boxes: number; bytesUsed: number };
   RELEASE_UNFINISHED: { boxes: number; boxesReleased: number };
 }
 export type DriverErrorCode = keyof DriverFacts;
@@ -120,13 +121,19 @@ const ERRORS: { readonly [C in DriverErrorCode]: Kind<DriverFacts[C]> } = {
   },
   DISK_FULL: {
     message: ({ path, needed }) => `There is no room for ${needed} bytes at ${path}.`,
-    pad: "Nothing was given out or released; boxes that were already sealed stay used.",
+    pad: "No pad bytes were used or released.",
     advice: "Free some space and repeat what was interrupted.",
   },
   DISK_FAILED: {
     message: ({ path }) => `The disk refused to read or write ${path}.`,
-    pad: "Nothing was given out or released; boxes that were already sealed stay used.",
+    pad: "No pad bytes were used or released.",
     advice: "See the cause, and repeat what was interrupted.",
+  },
+  SEAL_UNFINISHED: {
+    message: ({ boxes, bytesUsed }) =>
+      `Sealing ended after ${boxes} boxes, with ${bytesUsed} pad bytes and a slot used.`,
+    pad: "They stay used, as those of a box under way may be; nobody has these boxes, and nothing is used twice.",
+    advice: "Put right what the cause says, and seal the whole text again.",
   },
   OUTPUT_CLOSED: {
     message: () => "Whoever read the text went away before its end.",

@@ -23,12 +23,14 @@ export interface FillProgress {
  * Fills a blank device with the first `padLength` bytes of a source and returns its INFO when it is active.
  * @throws DeviceError FILL_REFUSED for bytes that cannot be a pad, FILL_MISMATCH, and what else the device answers;
  *   DriverError SOURCE_SHORT, FILL_STALLED, FILL_FAILED
+ * @param beforeCommit the last moment to give it up: once it resolves, the device makes the bytes a pad by itself
  */
 export async function fillDevice(
   device: Device,
   parameters: FillParameters,
   source: AsyncIterable<Uint8Array>,
   onProgress: (progress: FillProgress) => void = () => {},
+  beforeCommit: () => Promise<void> = async () => {},
 ): Promise<Info> {
   await device.fill(parameters);
   await workIsOver(device, "erasing", (done, total) => onProgress({ phase: "erasing", done, total }));
@@ -44,6 +46,7 @@ export async function fillDevice(
   }
   if (offset < total) throw new DriverError("SOURCE_SHORT", { needed: total, found: offset });
 
+  await beforeCommit();
   await device.commit(key, mac.digest());
   const info = await workIsOver(device, "verifying", (done) => onProgress({ phase: "verifying", done, total }));
   if (info.state !== "active") throw new DeviceError("WRONG_STATE", { state: info.state });

@@ -45,6 +45,6 @@ export { type FillProgress, fillDevice } from "./fill.ts";
 export { type OpenedRun, type OpenOptions, type OpenProgress, openBundle } from "./open.ts";
 export { Outbox, type OutboxEntry, openOutbox } from "./outbox.ts";
 export { type SealedRun, type SealOptions, type SealProgress, sealRun } from "./seal.ts";
-export { fileSink, streamSink, type TextSink } from "./sink.ts";
+export { descriptorSink, fileSink, streamSink, type TextSink } from "./sink.ts";
 export type { TextSource } from "./text.ts";
 export type { Transport } from "./transport.ts";

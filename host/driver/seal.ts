@@ -57,7 +57,8 @@ export interface SealedRun {
 /**
  * Seals a text into the outbox.
  * @throws DeviceError NEED_GRANT, EXHAUSTED or SLOTS_EXHAUSTED for a text that does not fit, with nothing consumed;
- *   DriverError DISK_FULL likewise when the bundle will not fit on the disk; whatever the device fails with for good
+ *   DriverError DISK_FULL likewise when the bundle will not fit on the disk; what the device fails with for good, before a
+ *   slot is taken. Whatever ends it after that is the cause of a DriverError SEAL_UNFINISHED, and no part is left.
  */
 export async function sealRun(
   device: Device,
@@ -72,13 +73,13 @@ export async function sealRun(
   mustFit(start, source.size, grant);
 
   const part = await outbox.begin(bundleBytes(source.size));
+  const run = new Sealing(device, source, start, part, options);
   try {
     let { split } = start;
     if (grant > 0) {
       const raised = roundDown(start.split + grant, start.burnUnit);
       split = await insist(device, start, () => device.raise(raised));
     }
-    const run = new Sealing(device, source, start, part, options);
     await run.finish();
     return {
       id: part.id,
@@ -93,7 +94,9 @@ export async function sealRun(
     };
   } catch (error) {
     await part.discard().catch(() => {}); // The first error is the one that matters.
-    throw error;
+    if (!run.begun) throw error;
+    const bytesUsed = run.mark - sealingMark(start);
+    throw new DriverError("SEAL_UNFINISHED", { boxes: run.number, bytesUsed }, error);
   }
 }
 
@@ -103,6 +106,8 @@ class Sealing {
   mark: number;
   /** Boxes that arrived. */
   number = 0;
+  /** Whether a slot was taken. */
+  begun = false;
   segments = 0;
   bytesSkipped = 0;
   #run: number | null = null;
@@ -148,11 +153,23 @@ class Sealing {
   async #comeBack(setbacks: number): Promise<void> {
     const info = mustBeActive(await regain(this.#device, this.#start, setbacks));
     mustFit(info, this.#text.size - this.#position, 0);
+    if (this.number === 0) await this.#beginAnew();
+  }
+
+  /**
+   * No bundle starts with an empty segment: who opens a bundle for the second time knows by its first box, and by the slot
+   * before it, that it was delivered.
+   */
+  async #beginAnew(): Promise<void> {
+    await this.#part.clear();
+    this.#run = null;
+    this.segments = 0;
   }
 
   /** One segment: as far as its boxes lie without a gap. */
   async #segment(): Promise<void> {
     const { first, slotItem, openingItem } = await this.#device.begin(this.#run, this.number);
+    this.begun = true;
     await this.#part.append(concatenate(slotItem, openingItem));
     this.#run ??= first;
     this.segments++;

@@ -2,6 +2,7 @@
 // is finished has the text for good.
 
 import { randomUUID } from "node:crypto";
+import { fsyncSync, writeSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Writable } from "node:stream";
@@ -16,13 +17,16 @@ export interface TextSink {
   abort(): Promise<void>;
 }
 
-/** A file that appears under its name only when it is whole and on the disk. What was there before is replaced then. */
+/**
+ * A file, its owner's alone, that appears under its name only when it is whole and on the disk. What was there before is
+ * replaced then. @throws DriverError DISK_FULL or DISK_FAILED
+ */
 export function fileSink(path: string): TextSink {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.part`);
   let handle: FileHandle | null = null;
   let size = 0;
   const opened = async () => {
-    handle ??= await onDisk(path, 0, () => open(temporary, "wx"));
+    handle ??= await onDisk(path, 0, () => open(temporary, "wx", 0o600));
     return handle;
   };
   return {
@@ -46,6 +50,24 @@ export function fileSink(path: string): TextSink {
       handle = null;
       await rm(temporary, { force: true });
     },
+  };
+}
+
+/**
+ * A file that is open already, such as a stdout that a shell sent into one: the text goes where its position is, or to its
+ * end, and it stays open. It is written here and not by a stream, for Node's takes a write that was cut short for whole.
+ * @throws DriverError DISK_FULL or DISK_FAILED
+ */
+export function descriptorSink(descriptor: number, name: string): TextSink {
+  return {
+    write: (text) =>
+      onDisk(name, text.length, async () => {
+        for (let done = 0; done < text.length; ) {
+          done += writeSync(descriptor, text, done, text.length - done, null);
+        }
+      }),
+    finish: () => onDisk(name, 0, async () => fsyncSync(descriptor)),
+    abort: async () => {},
   };
 }
 

@@ -6,26 +6,32 @@ import type { Transport } from "./transport.ts";
 
 const CONNECT_MS = 10_000;
 
-/** Opens a TCP connection to a device. @throws DriverError NO_DEVICE */
+/** Opens a TCP connection to a device; one that ends before it gave a byte ends with DEVICE_IN_USE. @throws DriverError NO_DEVICE */
 export async function openTcp(address: string, host: string, port: number): Promise<Transport> {
   const socket = connect({ host, port, noDelay: true });
   await connected(socket, address);
 
+  let heard = false;
   let reason: Error | undefined;
+  socket.once("data", () => {
+    heard = true;
+  });
   socket.on("error", (error) => {
     reason = error;
   });
+  // Who serves a device serves one host at a time, and closes the connection of another at once.
+  const explain = (cause: Error | undefined) => (heard ? cause : new DriverError("DEVICE_IN_USE", { address }, cause));
   return {
     write: (bytes) =>
       new Promise((resolve, reject) => {
-        socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+        socket.write(bytes, (error) => (error ? reject(explain(error)) : resolve()));
       }),
     onData: (listener) => {
       socket.on("data", listener);
     },
     onClose: (listener) => {
-      if (socket.closed) listener(reason);
-      else socket.once("close", () => listener(reason));
+      if (socket.closed) listener(explain(reason));
+      else socket.once("close", () => listener(explain(reason)));
     },
     close: async () => {
       socket.destroy();

@@ -6,7 +6,10 @@ export interface Transport {
   write(bytes: Uint8Array): Promise<void>;
   /** Sets the one listener for bytes from the device. It may be called from within `write`. */
   onData(listener: (bytes: Uint8Array) => void): void;
-  /** Sets the one listener for the end of the transport. It is called once, with the cause when there is one. */
+  /**
+   * Sets the one listener for the end of the transport. It is called once, with the cause when there is one; a DriverError
+   * says that the transport knows what its end means, otherwise the device counts as lost.
+   */
   onClose(listener: (reason?: Error) => void): void;
   close(): Promise<void>;
 }

@@ -3,11 +3,21 @@
 
 import { TearpadError, type Words } from "../protocol/index.ts";
 
-/** The errors of entropy, and their facts. Sizes and positions are in bytes. */
+/**
+ * The errors of entropy, and their facts. Sizes and positions are in bytes, positions from the start of the source.
+ * `reserved` when the bytes of a file were reserved already, and so stay used.
+ */
 export interface EntropyFacts {
-  ENTROPY_UNREADABLE: { source: string };
-  ENTROPY_UNHEALTHY: { source: string; test: string; position: number; count: number; cutoff: number };
-  ENTROPY_SHORT: { source: string; needed: number; found: number; missing: number };
+  ENTROPY_UNREADABLE: { source: string; reserved: boolean };
+  ENTROPY_UNHEALTHY: {
+    source: string;
+    test: string;
+    position: number;
+    count: number;
+    cutoff: number;
+    reserved: boolean;
+  };
+  ENTROPY_SHORT: { source: string; needed: number; found: number; missing: number; reserved: boolean };
   ENTROPY_USED: { source: string; used: number; left: number; needed: number };
   ENTROPY_UNRECORDED: { path: string };
   ENTROPY_FAILED: { reason: string };
@@ -18,49 +28,54 @@ export type EntropyErrorCode = keyof EntropyFacts;
 export class EntropyError<C extends EntropyErrorCode = EntropyErrorCode> extends TearpadError<C, EntropyFacts[C]> {
   constructor(code: C, facts: EntropyFacts[C], cause?: unknown) {
     const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice }, cause);
+    super(code, facts, { message: message(facts), pad: pad(facts), advice }, cause);
     this.name = "EntropyError";
   }
 }
 
-interface Kind<Facts> extends Omit<Words, "message"> {
+interface Kind<Facts> extends Pick<Words, "advice"> {
   message(facts: Facts): string;
+  pad(facts: Facts): string;
 }
 
-const NOTHING_MADE = "No pad was made, and no byte of the source counts as used.";
+const nothingUsed = (): string => "No pad was made, and no byte of the source counts as used.";
+const notMade = ({ reserved }: { reserved: boolean }): string =>
+  reserved
+    ? "No pad was made. The bytes of the file that were reserved for it stay used."
+    : "No pad was made. Of a file no byte counts as used; what was read from a device or a pipe is gone.";
 
 const ERRORS: { readonly [C in EntropyErrorCode]: Kind<EntropyFacts[C]> } = {
   ENTROPY_UNREADABLE: {
     message: ({ source }) => `The source of randomness ${source} cannot be read.`,
-    pad: NOTHING_MADE,
+    pad: notMade,
     advice: "Check the path and its permissions.",
   },
   ENTROPY_UNHEALTHY: {
     message: ({ source, test, position, count, cutoff }) =>
       `The source of randomness ${source} fails the ${test} test at byte ${position}: it counts ${count} where ${cutoff} is too many.`,
-    pad: "No pad was made. Of a file no byte counts as used; what was read from a device or a pipe is gone.",
+    pad: notMade,
     advice: "Check the source; if it is sound but less random than claimed, claim a lower --min-entropy.",
   },
   ENTROPY_SHORT: {
     message: ({ source, needed, found, missing }) =>
       `The source of randomness ${source} has ${found} of ${needed} bytes: ${missing} are missing.`,
-    pad: "No pad was made. Of a file no byte counts as used; what was read from a device or a pipe is gone.",
+    pad: notMade,
     advice: "Collect more, or make a smaller pad.",
   },
   ENTROPY_USED: {
     message: ({ source, used, left, needed }) =>
       `Of the source of randomness ${source} ${used} bytes were used for an earlier pad; ${left} are left and ${needed} are needed.`,
-    pad: NOTHING_MADE,
+    pad: nothingUsed,
     advice: "Collect fresh bytes, in a new file or at the end of this one.",
   },
   ENTROPY_UNRECORDED: {
     message: ({ path }) => `What is used cannot be recorded at ${path}.`,
-    pad: NOTHING_MADE,
+    pad: nothingUsed,
     advice: "See the cause; TEARPAD_HOME names another place, on a disk that keeps what it is told.",
   },
   ENTROPY_FAILED: {
     message: ({ reason }) => `This computer's generator of randomness cannot be trusted: ${reason}.`,
-    pad: "No pad was made.",
+    pad: () => "No pad was made.",
     advice: "Make the pair on another computer, and find out what is wrong with this one.",
   },
 };

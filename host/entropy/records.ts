@@ -2,9 +2,9 @@
 // file per fact, in a directory of its own; a fact is there whole and durable, or not at all, and two programs that
 // record the same fact at once find out about each other.
 //
-// A source file is known by the SHA-256 of its first 4 KiB: noise so long occurs once, and so a copy, a part, and the file
-// with more noise at its end are known as well. Its reservations form a chain: each record is named by the offset where
-// it begins and says where it ends.
+// A source file is known by the SHA-256 of its first 4 KiB: noise so long occurs once, and so a copy, and the file with more
+// noise at its end, or with less, are known as well. A part that begins elsewhere is not: whoever cuts a used file takes it
+// for a fresh one. Its reservations form a chain: each record is named by the offset where it begins and says where it ends.
 
 import { createHash, randomUUID } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, rmSync } from "node:fs";

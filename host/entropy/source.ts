@@ -5,8 +5,9 @@
 // (SP 800-90C, 64 bits above the output; full entropy then rests on that conditioning). Only what an operator declares and
 // names is called physical; any other pad is a stream pad, and its source is used but not vouched for.
 //
-// Bytes of a file are used once: all of them are tested first, then reserved durably, then used. A device or a pipe passes
-// a start-up test, whose bytes are thrown away, and is tested on as it is read.
+// Bytes of a file or a disk are used once: all of them are tested first, then reserved durably, then used, and tested again
+// as they are read for that. Any other device or a pipe passes a start-up test, whose bytes are thrown away, and is tested on
+// as it is read.
 
 import { hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
@@ -76,16 +77,18 @@ export async function noiseSource(
   const records = new UseRecords(recordsDirectory);
   const generate = await checkedGenerator(records);
   const perOutput = rawBytesPerOutput(declaration);
-  const handle = await open(path).catch(unreadable(path));
+  const handle = await open(path).catch(unreadable(path, false));
   try {
     const raw = {
       path,
+      reserved: false,
       handle,
       needed: Math.ceil(padBytes / OUTPUT_BYTES) * perOutput,
       minEntropy: declaration?.minEntropy ?? UNDECLARED_MIN_ENTROPY,
     };
-    const isFile = (await handle.stat()).isFile();
-    const { noise, counters } = isFile ? await reserveFile(raw, records) : await startStream(raw);
+    const found = await handle.stat();
+    const keeps = found.isFile() || found.isBlockDevice();
+    const { noise, counters } = keeps ? await reserveFile(raw, records) : await startStream(raw);
     return {
       origin: originOf(declaration, counters),
       read: (into) => combine(into, noise, perOutput, generate),
@@ -114,6 +117,8 @@ type Noise = (into: Uint8Array) => Promise<void>;
 
 interface Raw {
   readonly path: string;
+  /** Whether the bytes are reserved and stay used whatever comes. */
+  readonly reserved: boolean;
   readonly handle: FileHandle;
   /** Raw bytes for the whole pad. */
   readonly needed: number;
@@ -129,25 +134,28 @@ interface Tested {
 async function reserveFile(raw: Raw, records: UseRecords): Promise<Tested> {
   const { path, handle, needed } = raw;
   const start = new Uint8Array(FINGERPRINT_BYTES);
-  await readAt(path, handle, start, 0);
+  await readAt(raw, start, 0);
   for (;;) {
-    const found = (await handle.stat()).size;
+    const stat = await handle.stat();
+    // A disk does not tell its size here: its end is met when it is tested.
+    const found = stat.isFile() ? stat.size : Number.MAX_SAFE_INTEGER;
     const used = Math.min(found, records.usedBytes(start));
     const left = found - used;
     if (left < needed && used > 0) throw new EntropyError("ENTROPY_USED", { source: path, used, left, needed });
     const counters = await testFile(raw, used);
-    if (await records.reserve(start, used, used + needed)) return { noise: inOrder(raw, used), counters };
+    if (await records.reserve(start, used, used + needed)) {
+      return { noise: testedInOrder({ ...raw, reserved: true }, used, new HealthTests(raw.minEntropy)), counters };
+    }
   }
 }
 
 async function testFile(raw: Raw, offset: number): Promise<HealthCounters> {
   const tests = new HealthTests(raw.minEntropy);
-  const noise = inOrder(raw, offset);
+  const noise = testedInOrder(raw, offset, tests);
   const buffer = new Uint8Array(READ_BYTES);
   for (let left = raw.needed; left > 0; left -= READ_BYTES) {
     const part = buffer.subarray(0, Math.min(READ_BYTES, left));
     await noise(part);
-    check(raw, tests, part);
   }
   buffer.fill(0);
   return tests.counters;
@@ -155,38 +163,42 @@ async function testFile(raw: Raw, offset: number): Promise<HealthCounters> {
 
 async function startStream(raw: Raw): Promise<Tested> {
   const tests = new HealthTests(raw.minEntropy);
-  const untested = inOrder({ ...raw, needed: READ_BYTES + raw.needed }, null);
-  const noise: Noise = async (into) => {
-    await untested(into);
-    check(raw, tests, into);
-  };
+  const noise = testedInOrder({ ...raw, needed: READ_BYTES + raw.needed }, null, tests);
   await noise(new Uint8Array(READ_BYTES));
   return { noise, counters: tests.counters };
 }
 
-function check(raw: Raw, tests: HealthTests, bytes: Uint8Array): void {
-  const finding = tests.update(bytes);
-  if (finding !== null) throw new EntropyError("ENTROPY_UNHEALTHY", { source: raw.path, ...finding });
+/** Like {@link inOrder}, and nothing is given out that fails a test. */
+function testedInOrder(raw: Raw, offset: number | null, tests: HealthTests): Noise {
+  const untested = inOrder(raw, offset);
+  return async (into) => {
+    await untested(into);
+    const finding = tests.update(into);
+    if (finding === null) return;
+    const position = (offset ?? 0) + finding.position;
+    throw new EntropyError("ENTROPY_UNHEALTHY", { source: raw.path, ...finding, position, reserved: raw.reserved });
+  };
 }
 
 /** Reads on from `offset` of a file, or from where a device or a pipe is: the bytes that are needed and none behind them. */
-function inOrder({ path, handle, needed }: Raw, offset: number | null): Noise {
+function inOrder(raw: Raw, offset: number | null): Noise {
+  const { path, needed, reserved } = raw;
   let found = 0;
   return async (into) => {
     const part = into.subarray(0, needed - found);
-    const bytes = await readAt(path, handle, part, offset === null ? null : offset + found);
+    const bytes = await readAt(raw, part, offset === null ? null : offset + found);
     found += bytes;
     if (bytes === into.length) return;
-    throw new EntropyError("ENTROPY_SHORT", { source: path, needed, found, missing: needed - found });
+    throw new EntropyError("ENTROPY_SHORT", { source: path, needed, found, missing: needed - found, reserved });
   };
 }
 
 /** Fills `into` as far as there are bytes; gives how many there were. */
-async function readAt(path: string, handle: FileHandle, into: Uint8Array, at: number | null): Promise<number> {
+async function readAt({ path, handle, reserved }: Raw, into: Uint8Array, at: number | null): Promise<number> {
   let done = 0;
   while (done < into.length) {
     const position = at === null ? null : at + done;
-    const { bytesRead } = await handle.read(into, done, into.length - done, position).catch(unreadable(path));
+    const { bytesRead } = await handle.read(into, done, into.length - done, position).catch(unreadable(path, reserved));
     if (bytesRead === 0) break;
     done += bytesRead;
   }
@@ -206,8 +218,8 @@ async function combine(into: Uint8Array, noise: Noise, perOutput: number, genera
   raw.fill(0);
 }
 
-function unreadable(path: string): (cause: unknown) => never {
+function unreadable(path: string, reserved: boolean): (cause: unknown) => never {
   return (cause) => {
-    throw new EntropyError("ENTROPY_UNREADABLE", { source: path }, cause);
+    throw new EntropyError("ENTROPY_UNREADABLE", { source: path, reserved }, cause);
   };
 }

@@ -80,6 +80,8 @@ describe("a pair", () => {
   test.each([
     [[], /OUT/],
     [["x", "--size", "28K"], /at least 32K/],
+    [["x", "--size", "24K"], /at least 32K/],
+    [["x", "--size", "4G"], /less than 4G/],
     [["x", "--size", "50000"], /multiple of 4K/],
     [["x", "--size", "many"], /64K/],
     [["x", "--source", "diode"], /--min-entropy/],
@@ -147,9 +149,11 @@ describe("a pair that fails leaves nothing under its names", () => {
   });
 
   test("when it was killed between the two names: the next run names the second image", async () => {
-    await desk.ok(["pair", "between", ...SMALL]);
+    const made = JSON.parse(String(await desk.ok(["pair", "between", ...SMALL, "--json"])));
     renameSync(desk.path("between.high.tearpad"), desk.path("between.high.tearpad.part"));
-    await desk.ok(["pair", "between", ...SMALL]);
+    const { stdout, stderr } = await desk.run(["pair", "between", "--size", "1M", "--json"]);
+    expect(stderr).toContain("--size");
+    expect(JSON.parse(String(stdout))).toEqual({ ...made, low: "between.low.tearpad", high: "between.high.tearpad" });
     expect(left("between").sort()).toEqual(images("between").sort());
     const bundle = await desk.ok(["seal", "--device", "between.low.tearpad"], { input: "twins" });
     expect(String(await desk.ok(["open", "--device", "between.high.tearpad"], { input: bundle }))).toBe("twins");
@@ -255,7 +259,7 @@ describe("noise from a file", () => {
   test("a file that is too short says what is missing, and none of it is used", async () => {
     const file = noise("little", PAD_BYTES - 10);
     const { facts } = await desk.fails(12, "ENTROPY_SHORT", ["pair", "too", ...SMALL, "--entropy", file]);
-    expect(facts).toEqual({ source: file, needed: PAD_BYTES, found: PAD_BYTES - 10, missing: 10 });
+    expect(facts).toEqual({ source: file, needed: PAD_BYTES, found: PAD_BYTES - 10, missing: 10, reserved: false });
     writeFileSync(desk.path(file), randomBytes(10), { flag: "a" });
     await desk.ok(["pair", "enough", ...SMALL, "--entropy", file]);
   });

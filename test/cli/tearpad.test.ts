@@ -1,7 +1,7 @@
 // The command line as a whole: help, version, names of commands, and a device behind a line.
 
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Desk } from "./shell.ts";
 
@@ -39,6 +39,17 @@ describe("what a newcomer types first", () => {
   test("--version is the version of the package", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
     expect(String(await desk.ok(["--version"]))).toBe(`${version}\n`);
+  });
+
+  test("short options, help COMMAND, and help for a noun", async () => {
+    const [help, seal, info, version] = await Promise.all(
+      [["-h"], ["help", "seal"], ["device", "--help"], ["-v"]].map(async (args) => String(await desk.ok(args))),
+    );
+    expect(help).toMatch(/Exit codes:/);
+    expect(seal).toMatch(/^tearpad seal/);
+    expect(info).toMatch(/^tearpad device list[\s\S]*tearpad device info[\s\S]*tearpad device fill/);
+    expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
+    await desk.fails(2, "USAGE", ["help", "sael"]);
   });
 
   test("a reader that goes away early makes no noise", async () => {
@@ -83,6 +94,10 @@ describe("a device on a line", () => {
     });
     await desk.fails(16, "IMAGE_EXISTS", ["sim", "told.chip", "--create", "64K", "--tcp", "127.0.0.1:0"]);
     await desk.fails(10, "IMAGE_BUSY", ["sim", "told.chip", "--tcp", "127.0.0.1:0"]);
+    const taken = simulator.address.replace("tcp://", "");
+    const refused = await desk.fails(1, "LINE_FAILED", ["sim", "second.chip", "--create", "64K", "--tcp", taken]);
+    expect(refused.pad).toBe("No pad bytes were used.");
+    expect(readdirSync(desk.directory).filter((name) => name.startsWith("second.chip"))).toEqual([]);
     await simulator.stop();
   });
 
@@ -99,7 +114,7 @@ describe("a device on a line", () => {
         "--control",
         socket,
       ]);
-      const cut = { call: 9, name: "norProgram", when: "during", kind: "power", tear: "random" };
+      const cut = { call: 60, name: "norProgram", when: "during", kind: "power", tear: "random" };
       await desk.ok(["control", socket, JSON.stringify({ do: "cut-at", cut })]);
       const text = randomBytes(30_000);
       const sealing = desk.run(["seal", "--device", "cut.tty", "--json"], { input: text });

@@ -1,10 +1,11 @@
 // Sources of pad bytes: what is read of a file, by whom, and how often.
 
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { type EntropyError, noiseSource } from "../../host/entropy/index.ts";
 import { UseRecords } from "../../host/entropy/records.ts";
 
@@ -37,6 +38,40 @@ test("a reservation holds when its record is read by another process, and one th
   expect(new UseRecords(where).usedBytes(start)).toBe(3000);
   expect(await records.reserve(start, 3000, 2000)).toBe(true);
   expect(new UseRecords(where).usedBytes(start)).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("what goes bad after it was tested and reserved is noticed as it is read, at its place in the file, and stays used", async () => {
+  const path = file("spoiled later", 3 * 8192);
+  const records = join(directory, "spoiled records");
+  await (await noiseSource(path, 8192, null, records)).close();
+  const source = await noiseSource(path, 8192, null, records);
+  writeFileSync(path, readFileSync(path).fill(0, 12_000));
+  const error: EntropyError = await source.read(new Uint8Array(8192)).then(
+    () => expect.fail("it was given out"),
+    (reason) => reason,
+  );
+  expect(error).toMatchObject({ code: "ENTROPY_UNHEALTHY", facts: { reserved: true } });
+  expect(error.facts).toMatchObject({ position: expect.toSatisfy((at: number) => at > 11_990 && at < 12_100) });
+  expect(error.pad).toContain("stay used");
+  await source.close();
+});
+
+test("a disk with noise on it is used once, like a file", async () => {
+  const path = file("disk", 8192);
+  const records = join(directory, "disk records");
+  const handle = await open(path);
+  const stat = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, "stat");
+  await handle.close();
+  // A block device says size 0.
+  stat.mockResolvedValue(
+    Object.assign(statSync("/dev/null"), { size: 0, isFile: () => false, isBlockDevice: () => true }),
+  );
+  try {
+    await (await noiseSource(path, 8192, null, records)).close();
+    await expect(noiseSource(path, 8192, null, records)).rejects.toMatchObject({ code: "ENTROPY_SHORT" });
+  } finally {
+    stat.mockRestore();
+  }
 });
 
 test("a source gives exactly as much as it was opened for", async () => {

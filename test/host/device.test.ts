@@ -278,6 +278,15 @@ describe("an error of the device", () => {
     expect(line.heard.map((frame) => frame.type)).toEqual([HELLO, RAISE, RAISE, HELLO, RAISE]);
   });
 
+  it("that comes twice does not end the command after it", async () => {
+    const { device } = await meet((frame, line) => {
+      if (frame.type === RAISE) line.send(error(frame, 9));
+      else line.send(error({ ...frame, type: RAISE }, 9), reply(frame, new Uint8Array(0)));
+    });
+    expect(await failure(device.raise(7))).toMatchObject({ code: "EXHAUSTED" });
+    await expect(device.releaseSlot(3)).resolves.toBeUndefined();
+  });
+
   it("NO_SESSION comes with the marks, and the next command begins a session", async () => {
     const { device, line } = await meet((frame, line) => {
       line.send(line.count(RAISE) === 1 ? error(frame, 2, 4711) : raised(frame));
@@ -385,9 +394,10 @@ describe("a line that damages, drops and repeats at random", () => {
   it("never gives a command another's reply, nor executes one twice", async () => {
     const random = new Random(seed);
     const executed = new Map<string, number>();
+    let bad = false;
     const damage = (bytes: Uint8Array): Uint8Array[] => {
       const copy = bytes.slice();
-      const fate = random.below(10);
+      const fate = bad ? random.below(10) : 9;
       if (fate === 0) return [];
       if (fate === 1) copy[random.below(copy.length)]! ^= 1 << random.below(8);
       return fate === 2 ? [copy, copy] : [copy];
@@ -423,6 +433,7 @@ describe("a line that damages, drops and repeats at random", () => {
       close: async () => {},
     };
     const device = await openDevice(line, { clock: fastClock });
+    bad = true;
     let answered = 0;
     for (let value = 0; value < 500; value++) {
       const got = await device.raise(value).catch((error: DriverError) => error.code);

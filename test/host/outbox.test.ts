@@ -16,11 +16,11 @@ describe("an outbox", () => {
     const part = await outbox.begin(300);
     await part.append(bytes(100, 1));
     await part.append(bytes(200, 2));
-    expect(await outbox.list()).toEqual([{ id: part.id, bytes: 300, finished: false }]);
+    expect(await outbox.list()).toEqual([{ id: part.id, bytes: 300, finished: false, writer: process.pid }]);
     await expect(contents(outbox.read(part.id))).rejects.toMatchObject({ code: "DISK_FAILED" });
 
     await part.finish();
-    expect(await outbox.list()).toEqual([{ id: part.id, bytes: 300, finished: true }]);
+    expect(await outbox.list()).toEqual([{ id: part.id, bytes: 300, finished: true, writer: null }]);
     const expected = Buffer.concat([bytes(100, 1), bytes(200, 2)]);
     expect(await contents(outbox.read(part.id))).toEqual(expected);
     expect(await contents(outbox.read(part.id))).toEqual(expected);
@@ -37,8 +37,8 @@ describe("an outbox", () => {
     await writeFile(join(directory, "notes.txt"), "not mine");
     const outbox = await openOutbox(directory);
     expect(await outbox.list()).toEqual([
-      { id: "20260101T000000Z-00000001", bytes: 10, finished: true },
-      { id: "20260102T000000Z-00000002", bytes: 20, finished: false },
+      { id: "20260101T000000Z-00000001", bytes: 10, finished: true, writer: null },
+      { id: "20260102T000000Z-00000002", bytes: 20, finished: false, writer: null },
     ]);
     for (const { id } of await outbox.list()) await outbox.remove(id);
     expect(await outbox.list()).toEqual([]);
@@ -58,6 +58,35 @@ describe("an outbox", () => {
     await part.append(bytes(10, 3));
     await part.finish();
     expect(await contents(outbox.read(part.id))).toEqual(Buffer.concat([bytes(1000, 1), bytes(10, 3)]));
+  });
+
+  it("sends a bundle of any size through one small buffer, each piece waited for", async () => {
+    const outbox = await openOutbox(await scratchDirectory());
+    const bundle = Uint8Array.from({ length: 200_000 }, (_, index) => index % 251);
+    const part = await outbox.begin(bundle.length);
+    await part.append(bundle);
+    await part.finish();
+    const sent: Uint8Array[] = [];
+    const memory = new Set<ArrayBufferLike>();
+    await outbox.send(part.id, async (piece) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      memory.add(piece.buffer);
+      sent.push(piece.slice());
+    });
+    expect(Buffer.concat(sent).equals(bundle)).toBe(true);
+    expect([...memory].map((buffer) => buffer.byteLength)).toEqual([65_536]);
+    const refused = new Error("nobody takes it");
+    await expect(outbox.send(part.id, () => Promise.reject(refused))).rejects.toBe(refused);
+  });
+
+  it("begins a part anew, with nothing of what was appended before", async () => {
+    const outbox = await openOutbox(await scratchDirectory());
+    const part = await outbox.begin(100);
+    await part.append(bytes(100, 1));
+    await part.clear();
+    await part.append(bytes(10, 2));
+    await part.finish();
+    expect(await contents(outbox.read(part.id))).toEqual(Buffer.from(bytes(10, 2)));
   });
 
   it("gives up a part without a trace", async () => {

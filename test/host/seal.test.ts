@@ -11,6 +11,7 @@ import {
   type Outbox,
   openBundle,
   openDevice,
+  readBundle,
   runCost,
   type SealedRun,
   sealRun,
@@ -181,6 +182,23 @@ describe("a restart in the middle of a run", () => {
     expect(skipped).toBeGreaterThan(10);
   });
 
+  it("before the first box arrived leaves no empty segment at the front: a new run begins in its place", async () => {
+    const device = await openDevice(plugRestarting(pair.low), { clock: fastClock });
+    let segments = 0;
+    pair.low.observe = (call) => {
+      if (call.name !== "norProgram" || ++segments !== 3) return;
+      pair.low.cutAt({ call: 1, when: "before", kind: "power" });
+    };
+    const sealed = await sealRun(device, text, outbox);
+    pair.low.observe = null;
+    const kinds: string[] = [];
+    for await (const { kind } of readBundle(outbox.read(sealed.id))) kinds.push(kind);
+    expect(kinds).toEqual(["slot", "opening", "data", "data", "last"]);
+    expect((await marksOf(device)).nextSlot).toBe(2);
+    expect(sealed).toMatchObject({ segments: 1, boxes: 3 });
+    expect(await textOf(pair.high, sealed)).toEqual(text);
+  });
+
   it("with the device gone from the bus and back again: the same", async () => {
     const calls = await callsOfARun();
     for (let call = 2; call <= calls; call += 5) {
@@ -205,7 +223,8 @@ describe("a restart in the middle of a run", () => {
     };
     const error = await failure(sealRun(device, text, outbox));
     pair.low.observe = null;
-    expect(error.code).toMatch(/NO_SESSION|TIMEOUT/);
+    const { code } = error.code === "SEAL_UNFINISHED" ? (error.cause as DriverError) : error;
+    expect(code).toMatch(/NO_SESSION|TIMEOUT/);
     expect(programs).toBeLessThan(200);
     expect(await outbox.list()).toEqual([]);
   });
@@ -225,7 +244,9 @@ describe("a device that does not come back", () => {
         },
       }),
     );
-    expect(lost).toMatchObject({ code: "DEVICE_LOST" });
+    expect(lost).toMatchObject({ code: "SEAL_UNFINISHED", facts: { boxes: 2 }, cause: { code: "DEVICE_LOST" } });
+    expect(lost.facts).toMatchObject({ bytesUsed: 2 * 4128 });
+    expect(lost.pad).not.toMatch(/No pad bytes were used/);
     expect(boxes).toBe(2);
     expect(await outbox.list()).toEqual([]);
   });
@@ -262,7 +283,7 @@ describe("a device that does not come back", () => {
     const error = await failure(
       sealRun(device, text, outbox, { onProgress: ({ boxes }) => boxes === 1 && void device.close() }),
     );
-    expect(error).toMatchObject({ code: "OTHER_PAD" });
+    expect(error).toMatchObject({ code: "SEAL_UNFINISHED", facts: { boxes: 1 }, cause: { code: "OTHER_PAD" } });
     expect((await marksOf(await talkTo(other.low))).up).toBe(0);
   });
 });
@@ -273,7 +294,11 @@ describe("this host's own troubles", () => {
     const text = randomBytes(20_000);
     let release = limitFileSize(10_000);
     try {
-      expect(await failure(sealRun(device, text, outbox))).toMatchObject({ code: "DISK_FULL" });
+      expect(await failure(sealRun(device, text, outbox))).toMatchObject({
+        code: "SEAL_UNFINISHED",
+        facts: { boxes: 2, bytesUsed: 8256 },
+        cause: { code: "DISK_FULL" },
+      });
     } finally {
       release();
     }
@@ -300,8 +325,8 @@ describe("this host's own troubles", () => {
       read: async (position: number, length: number) => new Uint8Array(position ? 5 : length),
     };
     expect(await failure(sealRun(device, text, outbox))).toMatchObject({
-      code: "TEXT_CHANGED",
-      facts: { position: 4101 },
+      code: "SEAL_UNFINISHED",
+      cause: { code: "TEXT_CHANGED", facts: { position: 4101 } },
     });
     expect(await outbox.list()).toEqual([]);
   });

@@ -116,7 +116,8 @@ describe("a line that ends", () => {
 
   it("is DEVICE_LOST in the middle of a command, with the reason", async () => {
     const server = createServer((socket: Socket) => {
-      socket.once("data", () => socket.resetAndDestroy());
+      socket.write(Uint8Array.of(0));
+      socket.once("data", () => setTimeout(() => socket.resetAndDestroy(), 50));
     }).listen(0, "127.0.0.1");
     endings.push(() => void server.close());
     await once(server, "listening");
@@ -162,5 +163,19 @@ describe("an address", () => {
     await first.close();
     const second = await openTransport(address);
     await second.close();
+  });
+
+  it("of TCP that another program holds is DEVICE_IN_USE, too, whenever its refusal arrives", async () => {
+    const { address } = await deviceOnTcp();
+    const first = await openDevice(await openTransport(address));
+    const attempts = Array.from({ length: 20 }, async () => openDevice(() => openTransport(address)));
+    for (const attempt of attempts) {
+      expect(await failure(attempt)).toMatchObject({ code: "DEVICE_IN_USE", facts: { address } });
+    }
+    const late = await openTransport(address);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await failure(openDevice(late))).toMatchObject({ code: "DEVICE_IN_USE" });
+    expect((await first.info()).state).toBe("blank");
+    await first.close();
   });
 });
