@@ -13,6 +13,8 @@
  * machine.powerOn(); // boots, recovers, serves
  * machine.restore(before); // and once more, from the same state
  */
+import "../host/protocol/node-check.ts";
+
 export { type Clock, LiveClock, VirtualClock } from "./clock.ts";
 export { connectControl, type Order, type Remote, type Status, serveControl } from "./control.ts";
 export { builtCore, type Core, compileCore } from "./core.ts";

@@ -1,6 +1,8 @@
 // The engine (`tearpad/engine`): boxes and runs in WebAssembly, the same in Node and in a browser. It may use the protocol
 // and nothing else of the project.
 
+import "../protocol/node-check.ts";
+
 export { type BoxPlace, Engine, type Opened } from "./engine.ts";
 export { EngineError, type EngineErrorCode, type EngineFacts } from "./errors.ts";
 export { type EngineSource, loadEngine } from "./load.ts";
