@@ -162,7 +162,8 @@ function playOn(screen: Screen, pads: Pads, session: Session, file: string, io: 
         `3  A seals it again, and loses its power in the middle of box ${box + 1} of ${boxes}`,
         milliseconds,
       );
-      screen.detail("A boots again, and the driver goes on where it was, in a second segment");
+      const onward = box > 0 ? "goes on where it was, in a second segment" : "begins the bundle anew";
+      screen.detail(`A boots again, and the driver ${onward}`);
       screen.detail(`${count(bytesSkipped)} bytes of pad, reserved for the torn box: skipped, destroyed, never used`);
       screen.digests(exchange);
     },

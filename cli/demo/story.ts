@@ -105,7 +105,8 @@ export async function play(
     const cut = new PowerCut(file, box, pads.original.shape.burnUnit, a);
     const after = await send.text(a, b, cut, await digestOf(path), name);
     await cut.over;
-    assert(after.segments === 2 && after.bytesSkipped > 0, "the power was cut in the middle of a box");
+    // Before its first box a bundle is begun anew; behind it, it goes on in a second segment.
+    assert(after.segments === (box > 0 ? 2 : 1) && after.bytesSkipped > 0, "the power was cut in the middle of a box");
     listener.cut(box, boxes, after);
 
     const [standA, standB] = [await standingOf(a), await standingOf(b)];

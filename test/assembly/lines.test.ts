@@ -232,7 +232,7 @@ describe("T-21 a device that is unplugged in the middle of a frame", () => {
   const text = randomBytes(30_000);
   const PLACES = [1, 12, 30, 2000, 4130];
 
-  it("T-21 is DEVICE_LOST, whichever byte was the last; its text is kept, no part of a bundle stays, and the next one goes on behind", async () => {
+  it("T-21 ends the sealing by DEVICE_LOST, whichever byte was the last; its text is kept, no part of a bundle stays, and the next one goes on behind", async () => {
     const machine = machineOn(copyOf("low"));
     const observer = new PadObserver();
     observer.watch(machine, "low", filled.pad.length);
@@ -245,7 +245,7 @@ describe("T-21 a device that is unplugged in the middle of a frame", () => {
       const sealed = sealRun(device, text, outbox, {
         onProgress: ({ boxes }) => boxes === 2 && broken.breakAfter(bytes),
       });
-      expect(await failure(sealed)).toMatchObject({ code: "DEVICE_LOST" });
+      expect(await failure(sealed)).toMatchObject({ code: "SEAL_UNFINISHED", cause: { code: "DEVICE_LOST" } });
       expect(device.gone).toBe(true);
       expect((await outbox.list()).filter(({ finished }) => !finished)).toEqual([]);
       const again = await reach(() => openTransport(line.address));
