@@ -18,28 +18,25 @@ export interface MemoryRow {
   readonly moreMiB: number;
 }
 
-/** Seals 1 MiB and then `longMiB` on images of one size, each in a process of its own. */
+/** Seals 1 MiB and then the long text on one image, each in a process of its own. */
 export async function benchMemory({ quick }: { readonly quick: boolean }): Promise<MemoryRow[]> {
   const longMiB = quick ? 8 : 1024;
   const directory = await mkdtemp(join(tmpdir(), "tearpad-bench-"));
   try {
     // Half of a pair's pad is the low side's, and every box of 4,096 bytes takes 32 more.
     const size = `${Math.ceil((longMiB * 2.1 + 4) / 4) * 4}M`;
+    const pair = join(directory, "pair");
+    await command(["pair", pair, "--size", size], directory);
+    await rm(`${pair}.high.tearpad`);
+    const text = join(directory, "text");
     const rows: MemoryRow[] = [];
     for (const textMiB of [1, longMiB]) {
-      const pair = join(directory, `pair-${textMiB}`);
-      await command(["pair", pair, "--size", size], directory);
-      await rm(`${pair}.high.tearpad`);
-      const text = join(directory, "text");
       await writeText(text, textMiB * MIB);
       const begun = performance.now();
-      const peakMiB = await command(
-        ["seal", text, "--device", `${pair}.low.tearpad`, "--out", join(directory, `bundle-${textMiB}`)],
-        directory,
-      );
+      const bundle = join(directory, `bundle-${textMiB}`);
+      const peakMiB = await command(["seal", text, "--device", `${pair}.low.tearpad`, "--out", bundle], directory);
       const seconds = (performance.now() - begun) / 1000;
       rows.push({ textMiB, seconds, peakMiB, moreMiB: peakMiB - (rows[0]?.peakMiB ?? peakMiB) });
-      await rm(`${pair}.low.tearpad`);
     }
     return rows;
   } finally {
