@@ -23,8 +23,8 @@ export async function benchMemory({ quick }: { readonly quick: boolean }): Promi
   const longMiB = quick ? 8 : 1024;
   const directory = await mkdtemp(join(tmpdir(), "tearpad-bench-"));
   try {
-    // Half of a pair's pad is the low side's, and every box of 4,096 bytes takes 32 more.
-    const size = `${Math.ceil((longMiB * 2.1 + 4) / 4) * 4}M`;
+    // Half of a pair's pad is the low side's; slots take 4.7 % of it, and the tag of a box of 4,096 bytes 32 more.
+    const size = `${Math.ceil((longMiB * 2.2 + 4) / 4) * 4}M`;
     const pair = join(directory, "pair");
     await command(["pair", pair, "--size", size], directory);
     await rm(`${pair}.high.tearpad`);
