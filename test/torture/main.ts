@@ -12,7 +12,7 @@ import { type Catch, hunt } from "./hunt.ts";
 import { lateScenarios, scenarios } from "./scenarios.ts";
 
 /** Double cuts are taken in this many passes, each of them spread over all operations. */
-const PASSES = 64;
+const PASSES = 24;
 const LIVES_A_TURN = 200;
 const HUNT_SECONDS = 60;
 

@@ -89,6 +89,19 @@ export interface RigSnapshot {
   readonly sequence: number;
 }
 
+function encode(type: number, payload: Uint8Array, sequence: number, session: number): Uint8Array {
+  const plain = concat(
+    Uint8Array.of(type, 0, payload.length & 255, payload.length >> 8),
+    u32(sequence, session),
+    payload,
+  );
+  return concat(cobsEncode(concat(plain, u32(crc32(plain)))), Uint8Array.of(0));
+}
+
+// These are answered at any sequence and session.
+const HELLO_FRAME = encode(COMMAND.hello, u32(1), 0, 0);
+const INFO_FRAME = encode(COMMAND.info, new Uint8Array(0), 0, 0);
+
 export class Rig {
   readonly machine: Machine;
   readonly flash: Flash;
@@ -118,12 +131,7 @@ export class Rig {
   }
 
   frame(type: number, payload: Uint8Array): Uint8Array {
-    const plain = concat(
-      Uint8Array.of(type, 0, payload.length & 255, payload.length >> 8),
-      u32(this.sequence, this.session),
-      payload,
-    );
-    return concat(cobsEncode(concat(plain, u32(crc32(plain)))), Uint8Array.of(0));
+    return encode(type, payload, this.sequence, this.session);
   }
 
   /** Sends a command and does the work that it starts. Null when no whole answer came: the power went. */
@@ -148,14 +156,14 @@ export class Rig {
   }
 
   hello(): void {
-    const reply = this.command(COMMAND.hello, u32(1));
+    const reply = this.send(COMMAND.hello, HELLO_FRAME);
     if (reply === null || reply.error) throw new Error("no answer to HELLO");
     this.session = readU32(reply.payload, 8);
     this.sequence = 1;
   }
 
   info(): Truth & { fault: number; burned: readonly [number, number]; work: number; error: number } {
-    const reply = this.command(COMMAND.info, new Uint8Array(0));
+    const reply = this.send(COMMAND.info, INFO_FRAME);
     if (reply === null || reply.error) throw new Error("no answer to INFO");
     const at = (offset: number): number => readU32(reply.payload, offset);
     return {
