@@ -5,7 +5,19 @@
 // a key byte that decayed on one side fails here and never turns into wrong text. Nothing here knows whether a slice was
 // used before: who calls seal has spent it already.
 
-import { begin, finish, MAC_STATE, updateLengths, updatePadded, updateXor } from "./poly1305";
+import {
+  begin,
+  beginFour,
+  finish,
+  finishOfFour,
+  MAC_STATE,
+  updateFour,
+  updateLengths,
+  updateLengthsFour,
+  updatePadded,
+  updateXor,
+  updateXorFour,
+} from "./poly1305";
 import { xor } from "./xor";
 
 /** Length and kind, before the ciphertext. */
@@ -17,7 +29,7 @@ export const BOX_KEY: u32 = 32;
 /** The longest text of one box. */
 export const TEXT_MAX: u32 = 4096;
 /** The associated data. */
-const AAD: u32 = 32;
+export const AAD: u32 = 32;
 
 export const SLOT: u32 = 0;
 export const DATA: u32 = 1;
@@ -127,16 +139,43 @@ function computeTag(slice: usize, aad: usize, text: usize): void {
 
 /**
  * What xor of source and slice into target and computeTag of the text do, in one pass, with the answer of xor. The text is
- * the source or the target, and lies apart from the other. For the engine build.
+ * the target if `opening`, and else the source; they lie apart. For the engine build.
  */
-export function xorAndTag(slice: usize, aad: usize, text: usize, target: usize, source: usize): bool {
+export function xorAndTag(slice: usize, aad: usize, target: usize, source: usize, opening: bool): bool {
   const length: u32 = load<u16>(aad, 4);
   begin(mac, slice);
   updatePadded(mac, aad, AAD);
-  const flat = updateXor(mac, text, target, source, slice + BOX_KEY, length);
+  const flat = updateXor(mac, target, source, slice + BOX_KEY, length, opening);
   updateLengths(mac, AAD, length);
   finish(mac, expected);
   return flat;
+}
+
+/**
+ * What xorAndTag does for four boxes with the longest text, each of them a stride behind the last, their associated data one
+ * behind the other; but takeTag computes the tags.
+ */
+export function xorFour(
+  slice: usize,
+  sliceStride: usize,
+  aad: usize,
+  target: usize,
+  targetStride: usize,
+  source: usize,
+  sourceStride: usize,
+  opening: bool,
+): bool {
+  beginFour(mac, slice, sliceStride);
+  updateFour(mac, aad, AAD, AAD);
+  const key = slice + BOX_KEY;
+  const flat = updateXorFour(mac, target, targetStride, source, sourceStride, key, sliceStride, TEXT_MAX, opening);
+  updateLengthsFour(mac, AAD, TEXT_MAX);
+  return flat;
+}
+
+/** Keeps the tag of one of four boxes, 0 to 3 in this order, for writeFrame or frameMatches. */
+export function takeTag(number: u32, slice: usize): void {
+  finishOfFour(mac, number, slice, expected);
 }
 
 /** Writes what stands around the ciphertext of an item: the header, and the computed tag, which need not be aligned. */
@@ -151,6 +190,11 @@ export function writeFrame(item: usize, aad: usize): void {
 export function frameMatches(item: usize, aad: usize): bool {
   const tag = item + BOX_HEADER + load<u16>(aad, 4);
   let difference = load<u32>(item) ^ headerOf(aad);
+  if (ASC_FEATURE_SIMD) {
+    const wrong = v128.xor(v128.load(tag), v128.load(expected));
+    v128.store(expected, i64x2.splat(0));
+    return !(difference | u32(v128.any_true(wrong)));
+  }
   for (let i: u32 = 0; i < BOX_TAG; i++) difference |= load<u8>(tag + i) ^ load<u8>(expected + i);
   // The tag of a text that somebody else chose is as good as the key to the next forgery: it does not stay behind.
   for (let i: u32 = 0; i < BOX_TAG; i += 4) store<u32>(expected + i, 0);

@@ -4,9 +4,10 @@
 // when the engine is given enough of them. A message is a whole number of blocks of 16 bytes; a shorter tail is filled up
 // with zeros, as the AEAD layout (section 2.8) asks for.
 
-import { LANE_STATE, LANES_FROM, laneBlocks } from "./poly1305-lanes";
+import { addLane, LANE_STATE, lanesClear, lanesEnd, lanesMultiply, lanesTake, setLane } from "./poly1305-lanes";
 import { LIMBS, limbBlocks, limbKey, limbWords } from "./poly1305-limbs";
-import { wordBlocks, wordKey, wordWords } from "./poly1305-words";
+import { LANES_FROM, laneBlocks } from "./poly1305-one";
+import { wordBlocks, wordKey, wordMultiply, wordWords } from "./poly1305-words";
 import { xor } from "./xor";
 
 // The state: h and r as the body keeps them, s, a block that is put together here, and room for the lanes.
@@ -20,9 +21,15 @@ export const MAC_STATE: i32 = LANE + (ASC_FEATURE_SIMD ? LANE_STATE : 0);
 
 /** Starts a MAC under a key of 32 bytes: r, which is clamped here, then s. */
 export function begin(mac: usize, key: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    v128.store(mac, i64x2.splat(0));
+    v128.store(mac, i64x2.splat(0), 16);
+    wordKey(mac + R, key);
+    v128.store(mac + S, v128.load(key, 16));
+    return;
+  }
   for (let i: u32 = 0; i < LIMBS; i += 4) store<u32>(mac + i, 0);
-  if (ASC_FEATURE_SIMD) wordKey(mac + R, key);
-  else limbKey(mac + R, key);
+  limbKey(mac + R, key);
   for (let i: u32 = 0; i < 16; i += 4) store<u32>(mac + S + i, load<u32>(key + i, 16));
 }
 
@@ -38,24 +45,21 @@ export function updatePadded(mac: usize, data: usize, length: u32): void {
 }
 
 /**
- * Does what xor does, answers as it does, and takes in the text as updatePadded does: a long one in the same pass. The text
- * is the source or the target, and lies apart from the other. For the engine build.
+ * Does what xor does, answers as it does, and takes in the text, the target if `opening` and else the source, as updatePadded
+ * does: a long one in the same pass. Source and target lie apart. For the engine build.
  */
-export function updateXor(mac: usize, text: usize, target: usize, source: usize, key: usize, length: u32): bool {
+export function updateXor(mac: usize, target: usize, source: usize, key: usize, length: u32, opening: bool): bool {
   const lanes = lanesIn(length);
-  const flat = lanes > 0 && laneBlocks(mac, mac + R, mac + LANE, text, lanes, target, source, key);
+  const flat = lanes > 0 && laneBlocks(mac, mac + R, mac + LANE, source, lanes, target, key, opening);
   const flatBehind = xor(target + lanes, source + lanes, key + lanes, length - lanes);
-  updatePadded(mac, text + lanes, length - lanes);
+  updatePadded(mac, (opening ? target : source) + lanes, length - lanes);
   return flat || flatBehind;
 }
 
 /** Takes in the last block of an AEAD: the lengths of associated data and text, in bytes, as two u64. */
 export function updateLengths(mac: usize, aad: u32, text: u32): void {
   const block = mac + BLOCK;
-  store<u32>(block, aad);
-  store<u32>(block, 0, 4);
-  store<u32>(block, text, 8);
-  store<u32>(block, 0, 12);
+  storeLengths(block, aad, text);
   blocks(mac, block, 16);
 }
 
@@ -78,6 +82,56 @@ export function finish(mac: usize, out: usize): void {
   else for (let i: u32 = 0; i < LANE; i += 4) store<u32>(mac + i, 0);
 }
 
+/** Starts four MACs under keys that lie `stride` apart. They end one by one. For the engine build. */
+export function beginFour(mac: usize, key: usize, stride: usize): void {
+  const lanes = mac + LANE;
+  for (let lane: u32 = 0; lane < 4; lane++) {
+    wordKey(mac + R, key);
+    const r = mac + R;
+    setLane(lanes, lane, load<u32>(r), load<u32>(r, 4), load<u32>(r, 8), load<u32>(r, 12));
+    key += stride;
+  }
+  lanesMultiply(lanes);
+}
+
+/** Takes length bytes, a multiple of 16, into each of four MACs, `stride` apart. */
+export function updateFour(mac: usize, data: usize, stride: usize, length: u32): void {
+  lanesTake(mac + LANE, length / 16, 16, data, stride);
+}
+
+/** Takes the last block into each of four MACs: what updateLengths does. */
+export function updateLengthsFour(mac: usize, aad: u32, text: u32): void {
+  const block = mac + BLOCK;
+  storeLengths(block, aad, text);
+  lanesTake(mac + LANE, 1, 16, block, 0);
+  lanesEnd(mac + LANE);
+}
+
+/** Does what updateXor does, for four texts of a length that is a multiple of 16, each of them a stride behind the last. */
+export function updateXorFour(
+  mac: usize,
+  target: usize,
+  targetStride: usize,
+  source: usize,
+  sourceStride: usize,
+  key: usize,
+  keyStride: usize,
+  length: u32,
+  opening: bool,
+): bool {
+  const lanes = mac + LANE;
+  return lanesTake(lanes, length / 16, 16, source, sourceStride, target, targetStride, key, keyStride, opening);
+}
+
+/** Writes the tag of one of four MACs, which began under the key at `key`; the last one wipes the state. */
+export function finishOfFour(mac: usize, number: u32, key: usize, out: usize): void {
+  begin(mac, key);
+  addLane(mac, mac + LANE, number);
+  wordMultiply(mac, mac + R);
+  finish(mac, out);
+  if (number === 3) lanesClear(mac + LANE);
+}
+
 function blocks(mac: usize, data: usize, length: u32): void {
   if (ASC_FEATURE_SIMD) {
     const lanes = lanesIn(length);
@@ -91,4 +145,11 @@ function blocks(mac: usize, data: usize, length: u32): void {
 /** How many of the bytes the lanes take. */
 function lanesIn(length: u32): u32 {
   return length < LANES_FROM ? 0 : length & ~63;
+}
+
+function storeLengths(block: usize, aad: u32, text: u32): void {
+  store<u32>(block, aad);
+  store<u32>(block, 0, 4);
+  store<u32>(block, text, 8);
+  store<u32>(block, 0, 12);
 }

@@ -34,7 +34,7 @@ export function xor(target: usize, source: usize, key: usize, length: u32): bool
 }
 
 /** What the engine build does with 64 bytes. Some lane of the answer is not zero if a word equals the one a byte behind it. */
-export function xor64(target: usize, source: usize, key: usize): v128 {
+function xor64(target: usize, source: usize, key: usize): v128 {
   const k0 = v128.load(key);
   const k1 = v128.load(key, 16);
   const k2 = v128.load(key, 32);

@@ -12,6 +12,8 @@ export interface Core {
   readonly items: Uint8Array;
   /** Seals `length` bytes of text into boxes, the last of them LAST if `last`; the pad stretch begins at `offset`. */
   sealBoxes(down: 0 | 1, burnUnit: number, offset: number, padBytes: number, length: number, last: 0 | 1): number;
+  /** Seals `length` bytes of text into one item of this kind; its slice begins at `offset`. */
+  sealItem(down: 0 | 1, kind: number, offset: number, length: number): number;
   /** Opens so many boxes. */
   openBoxes(down: 0 | 1, burnUnit: number, offset: number, padBytes: number, boxes: number): number;
 }
@@ -34,7 +36,7 @@ const FAULTS = ["BOX_USED", "FLASH_FAULT", "AUTH_FAILED"] as const;
 export type FaultCode = (typeof FAULTS)[number];
 
 type Window = "text" | "slices" | "items";
-type Exports = Pick<Core, "sealBoxes" | "openBoxes"> & { readonly memory: WebAssembly.Memory } & {
+type Exports = Pick<Core, "sealBoxes" | "sealItem" | "openBoxes"> & { readonly memory: WebAssembly.Memory } & {
   readonly [name in Window | `${Window}Size` | "padId"]: WebAssembly.Global;
 };
 
@@ -49,6 +51,7 @@ export function newCore(module: WebAssembly.Module): Core {
     slices: view(exports.slices.value, exports.slicesSize.value),
     items: view(exports.items.value, exports.itemsSize.value),
     sealBoxes: exports.sealBoxes,
+    sealItem: exports.sealItem,
     openBoxes: exports.openBoxes,
   };
 }

@@ -4,7 +4,14 @@
 // they are spent before it seals, destroys them afterwards, and never gives them again; a device or a vault does that.
 // One thing it sees: bytes that were destroyed are zero, and it refuses them.
 
-import { type BoxKind, type Direction, TEXT_MAX_BYTES } from "../protocol/index.ts";
+import {
+  type BoxKind,
+  type Direction,
+  type ItemKind,
+  itemShape,
+  KIND_NUMBER,
+  TEXT_MAX_BYTES,
+} from "../protocol/index.ts";
 import { type Core, faultIn, isDown, newCore } from "./core.ts";
 import { EngineError } from "./errors.ts";
 import { FRAME_BYTES, itemAt, KEY_BYTES } from "./item.ts";
@@ -23,6 +30,12 @@ export interface BoxPlace {
 /** What was in a box. */
 export interface Opened {
   readonly kind: BoxKind;
+  readonly text: Uint8Array;
+}
+
+/** What was in an item of any kind. */
+export interface OpenedItem {
+  readonly kind: ItemKind;
   readonly text: Uint8Array;
 }
 
@@ -64,15 +77,36 @@ export class Engine {
     if (shape === null || shape === "bad" || item.length !== shape.textLength + FRAME_BYTES) {
       throw new EngineError("BAD_BOX", { box: 0 });
     }
-    const { kind, textLength } = shape;
+    return { kind: shape.kind, text: this.#openOne(place, slice, item, shape.textLength) };
+  }
+
+  /**
+   * Seals a text of at most 4,096 bytes into an item of any kind that has a tag, as `seal` does: what a server says of itself
+   * in a link. Which length belongs to which kind is the caller's to know.
+   * @throws EngineError BOX_USED, FLASH_FAULT
+   */
+  sealItem(place: BoxPlace, kind: ItemKind, slice: Uint8Array, text: Uint8Array): Uint8Array {
+    if (text.length > TEXT_MAX_BYTES) throw new RangeError("a box holds at most 4,096 bytes of text");
+    if (kind === "slot") throw new RangeError("a tag is not sealed");
     const core = this.#core;
-    const padBytes = this.#load(place, slice, textLength);
-    core.items.set(item);
-    const answer = core.openBoxes(isDown(place.direction), 1, place.offset, padBytes, 1);
-    const text = core.text.slice(0, textLength);
-    this.#clear(textLength);
+    this.#load(place, slice, text.length);
+    core.text.set(text);
+    const answer = core.sealItem(isDown(place.direction), KIND_NUMBER[kind], place.offset, text.length);
+    this.#clear(text.length);
     refuse(answer, place);
-    return { kind, text };
+    return core.items.slice(0, text.length + FRAME_BYTES);
+  }
+
+  /**
+   * Opens one item of any kind that has a tag, as `open` does.
+   * @throws EngineError BAD_BOX, BOX_USED, FLASH_FAULT, AUTH_FAILED
+   */
+  openItem(place: BoxPlace, slice: Uint8Array, item: Uint8Array): OpenedItem {
+    const shape = itemShape(item);
+    if (shape === null || shape.kind === "slot" || item.length !== shape.length) {
+      throw new EngineError("BAD_BOX", { box: 0 });
+    }
+    return { kind: shape.kind, text: this.#openOne(place, slice, item, shape.textLength) };
   }
 
   /**
@@ -115,6 +149,17 @@ export class Engine {
     } finally {
       this.#idle.push(core);
     }
+  }
+
+  #openOne(place: BoxPlace, slice: Uint8Array, item: Uint8Array, textLength: number): Uint8Array {
+    const core = this.#core;
+    const padBytes = this.#load(place, slice, textLength);
+    core.items.set(item);
+    const answer = core.openBoxes(isDown(place.direction), 1, place.offset, padBytes, 1);
+    const text = core.text.slice(0, textLength);
+    this.#clear(textLength);
+    refuse(answer, place);
+    return text;
   }
 
   #load({ padId, offset }: BoxPlace, slice: Uint8Array, textLength: number): number {

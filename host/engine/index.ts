@@ -3,7 +3,7 @@
 
 import "../protocol/node-check.ts";
 
-export { type BoxPlace, Engine, type Opened } from "./engine.ts";
+export { type BoxPlace, Engine, type Opened, type OpenedItem } from "./engine.ts";
 export { EngineError, type EngineErrorCode, type EngineFacts } from "./errors.ts";
 export { type EngineSource, loadEngine } from "./load.ts";
 export type { OpeningPiece } from "./opening.ts";

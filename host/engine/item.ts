@@ -14,9 +14,12 @@ export interface ItemShape {
   readonly textLength: number;
 }
 
-/** What the header at `at` announces: null when it is not there as a whole, "bad" when it is not that of a box of a run. */
-export function itemAt(bytes: Uint8Array, at: number): ItemShape | "bad" | null {
-  if (at + HEADER_BYTES > bytes.length) return null;
+/**
+ * What the header at `at`, in bytes up to `end`, announces: null when it is not there as a whole, "bad" when it is not that
+ * of a box of a run.
+ */
+export function itemAt(bytes: Uint8Array, at: number, end: number = bytes.length): ItemShape | "bad" | null {
+  if (at + HEADER_BYTES > end) return null;
   const textLength = bytes[at]! | (bytes[at + 1]! << 8);
   const kind = bytes[at + 2] === 1 ? "data" : bytes[at + 2] === 2 ? "last" : null;
   if (kind === null || bytes[at + 3] !== 0 || textLength > TEXT_MAX_BYTES) return "bad";

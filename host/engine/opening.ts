@@ -119,7 +119,7 @@ class OpeningRun implements OpeningPiece {
 
   /** The whole boxes at the start of the window, up to `most`, to LAST or to something that is no box of this run. */
   #wholeBoxes(most: number): Taken {
-    const window = this.#core.items.subarray(0, this.#held);
+    const { items } = this.#core;
     const { pad } = this.#place;
     const room = downEnd(pad) - upBase(pad) - this.#mark;
     let boxes = 0;
@@ -128,7 +128,7 @@ class OpeningRun implements OpeningPiece {
     let padBytes = 0;
     let ended = false;
     while (boxes < most && !ended) {
-      const item = itemAt(window, itemBytes);
+      const item = itemAt(items, itemBytes, this.#held);
       if (item === null) break;
       const cost = item === "bad" ? Number.POSITIVE_INFINITY : boxCost(item.textLength, pad.burnUnit);
       if (item === "bad" || padBytes + cost > room) {
@@ -136,7 +136,7 @@ class OpeningRun implements OpeningPiece {
         throw new EngineError("BAD_BOX", { box: this.#boxes });
       }
       const end = itemBytes + item.textLength + FRAME_BYTES;
-      if (end > window.length) break;
+      if (end > this.#held) break;
       boxes++;
       textBytes += item.textLength;
       itemBytes = end;

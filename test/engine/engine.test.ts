@@ -176,6 +176,43 @@ describe("a run", () => {
     }
   });
 
+  test("leaves no text of a box that fails, nor of those behind it", async () => {
+    const engine = await loaded;
+    const world = newWorld(1, 9);
+    const place: RunPlace = { pad: world.pad, direction: "up", mark: 0 };
+    const items = sealRun(engine, world, place, randomBytes(new Random(9), 8 * TEXT_MAX_BYTES));
+    for (let box = 1; box < 8; box++) {
+      const at = box * (TEXT_MAX_BYTES + FRAME) + 4000;
+      for (const piece of engine.openRun(place)) {
+        piece.items.set(changed(items, at, items[at]! ^ 1));
+        const { slices, offset } = piece.take(items.length);
+        slices.set(world.bytes.subarray(offset, offset + slices.length));
+        const text = piece.open();
+        expect(text).toHaveLength(box * TEXT_MAX_BYTES);
+        const behind = new Uint8Array(text.buffer, text.byteOffset + text.length, (16 - box) * TEXT_MAX_BYTES);
+        expect(behind.every((byte) => byte === 0)).toBe(true);
+        break;
+      }
+    }
+  });
+
+  test("is the second implementation's over extreme keys and texts, and opens", async () => {
+    const engine = await loaded;
+    const seed = (Math.random() * 2 ** 32) >>> 0;
+    const random = new Random(seed);
+    for (let round = 0; round < 30; round++) {
+      const world = newWorld(1, random.u32());
+      world.bytes.set(extreme(random, 40_000, 4), world.pad.padLength / 2);
+      const mark = world.pad.padLength / 2 - boxOffset(world.pad, "up", 0, 0);
+      const place: RunPlace = { pad: world.pad, direction: "up", mark };
+      const text = extreme(random, TEXT_MAX_BYTES * (4 + random.below(5)), 200);
+      const items = sealRun(engine, world, place, text);
+      expect(same(items, slowRun(world, place, text)), `sealed, seed ${seed}, round ${round}`).toBe(true);
+      const opened = openRun(engine, world, place, items, () => 65_856);
+      expect(same(opened, text), `opened, seed ${seed}, round ${round}`).toBe(true);
+    }
+  });
+
   test("that ends before LAST is TRUNCATED, that goes on behind it BAD_BOX, that leaves its pad BAD_BOX", async () => {
     const engine = await loaded;
     const world = newWorld(1, 1);
@@ -195,12 +232,20 @@ describe("a run", () => {
 
   test("over a bad pad seals no piece, and names the box", async () => {
     const engine = await loaded;
-    const world = newWorld(1, 1);
-    const offset = boxOffset(world.pad, "up", 17 * 4128, 4128);
-    world.bytes.fill(0, offset, offset + 4128);
-    const place: RunPlace = { pad: world.pad, direction: "up", mark: 0 };
-    const seal = () => sealRun(engine, world, place, new Uint8Array(100_000));
-    expect(seal).toThrow(failure("BOX_USED", { box: 17, offset }));
+    for (const box of [0, 3, 4, 14, 17, 24]) {
+      const world = newWorld(1, 1);
+      const place: RunPlace = { pad: world.pad, direction: "up", mark: 0 };
+      const offset = boxOffset(world.pad, "up", box * 4128, 4128);
+      const seal = () => sealRun(engine, world, place, new Uint8Array(100_000));
+      for (const at of [0, 20, 28, 1000, 1001, 1002, 1003, 1700]) {
+        const was = world.bytes.slice(offset, offset + 4128);
+        world.bytes.fill(7, offset + at, offset + at + 9);
+        expect(seal, `box ${box}, at ${at}`).toThrow(failure("FLASH_FAULT", { box, offset }));
+        world.bytes.set(was, offset);
+      }
+      world.bytes.fill(0, offset, offset + 32);
+      expect(seal).toThrow(failure("BOX_USED", { box, offset }));
+    }
   });
 
   test("may be left early or interleaved with another: each has windows of its own, and they come back clean", async () => {
@@ -341,4 +386,13 @@ function failure(code: EngineError["code"], facts: object): object {
 function randomBytes(random: Random, length: number, into: Uint8Array = new Uint8Array(length)): Uint8Array {
   random.fill(into);
   return into;
+}
+
+/** Bytes with stretches, up to `most`, of the values at which carries ripple. */
+function extreme(random: Random, length: number, most: number): Uint8Array {
+  const made = randomBytes(random, length);
+  for (let at = 0; at < length; at += 2 * most + random.below(2 * most)) {
+    made.fill([0x00, 0xff, 0xfb, 0x01][random.below(4)]!, at, at + 1 + random.below(most));
+  }
+  return made;
 }
