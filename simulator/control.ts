@@ -11,7 +11,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { SimulatorError } from "./error.ts";
 import type { SectorFault, Tear } from "./flash.ts";
-import type { Cut, HalCallName, Machine, MachineState } from "./machine.ts";
+import type { Cut, HalCallName, Machine, MachineState, Presence } from "./machine.ts";
 
 /** What can be asked of a running simulator. */
 export type Order =
@@ -25,7 +25,8 @@ export type Order =
   | { readonly do: "reset" }
   /** Answers when the machine is in the state. */
   | { readonly do: "until"; readonly state: MachineState }
-  | { readonly do: "button"; readonly policy: "accept" | "reject" | "ask"; readonly pressed?: boolean }
+  /** Who answers at the button from now on, and a press or a refusal for the next look of one who is asked. */
+  | { readonly do: "button"; readonly presence?: Presence; readonly press?: "accept" | "reject" }
   | { readonly do: "supply"; readonly low: boolean }
   /** Replaces the faults of the chip; maps are lists of pairs. An empty order heals it. */
   | {
@@ -169,8 +170,8 @@ async function obey(machine: Machine, unplug: () => Promise<void>, order: Order)
     case "until":
       return until(machine, order.state);
     case "button":
-      machine.button = order.policy;
-      machine.pressed = order.pressed ?? false;
+      if (order.presence !== undefined) machine.presence = order.presence;
+      if (order.press !== undefined) machine.press(order.press);
       return;
     case "supply":
       machine.supplyLow = order.low;

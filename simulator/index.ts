@@ -34,7 +34,15 @@ export {
   type Tear,
 } from "./flash.ts";
 export { createImage, type Image, openImage } from "./image.ts";
-export { attachPty, attachTcp, type Line, type PtyOptions, type TcpOptions } from "./line/index.ts";
+export {
+  attachPty,
+  attachTcp,
+  type DirectLine,
+  type Line,
+  lineTo,
+  type PtyOptions,
+  type TcpOptions,
+} from "./line/index.ts";
 export {
   type Cut,
   type CutKind,
@@ -45,6 +53,7 @@ export {
   type MachineOptions,
   type MachineSnapshot,
   type MachineState,
+  type Presence,
   STATICS,
   TRAP_REASONS,
   TRAP_UNKNOWN,

@@ -25,9 +25,8 @@ export const HAL_CALLS = [
   "norProgram",
   "norErase",
   "transmit",
-  "button",
-  "ticks",
   "entropy",
+  "button",
   "supplyOk",
 ] as const;
 
@@ -86,6 +85,12 @@ export const TRAP_REASONS = {
 /** A trap that is none of {@link TRAP_REASONS}. */
 export const TRAP_UNKNOWN = 255;
 
+/** Who answers when the core looks at its button: somebody who always presses or always refuses it, or {@link Machine.press}. */
+export type Presence = "accept" | "reject" | "ask";
+
+/** What the core finds at its button (SPEC section 12). */
+const BUTTON = { none: 0, accept: 1, reject: 2 } as const;
+
 export interface MachineOptions {
   readonly core: Core;
   readonly flash: Flash;
@@ -94,8 +99,8 @@ export interface MachineOptions {
    * A number seeds a {@link Random} instead: for tests that replay, never for a pad.
    */
   readonly entropy?: number | ((bytes: Uint8Array) => void);
-  /** `accept` holds the button down, `reject` never presses it, `ask` follows {@link Machine.pressed}. Default: accept. */
-  readonly button?: "accept" | "reject" | "ask";
+  /** Default: accept. */
+  readonly presence?: Presence;
 }
 
 /** A whole device at one moment. */
@@ -106,7 +111,7 @@ export interface MachineSnapshot {
   readonly us: number;
   readonly traps: number;
   readonly random: RandomState | null;
-  readonly pressed: boolean;
+  readonly pressed: keyof typeof BUTTON;
   readonly supplyLow: boolean;
 }
 
@@ -133,9 +138,7 @@ export class Machine {
   observe: ((call: HalCall) => void) | null = null;
   /** Sees the bytes of both directions as the core gets and sends them, with the time: for a trace. */
   onBytes: ((to: "device" | "host", bytes: Uint8Array, us: number) => void) | null = null;
-  /** Whether the button is down, for the policy `ask`. */
-  pressed = false;
-  button: "accept" | "reject" | "ask";
+  presence: Presence;
   /** Whether the supply is too low for programs and erases. */
   supplyLow = false;
   /** HAL calls so far, by name. A counter outside the device: neither a cut nor {@link restore} changes it. */
@@ -148,6 +151,7 @@ export class Machine {
   private readonly drawEntropy: (bytes: Uint8Array) => void;
   private status: MachineState = "off";
   private trapped = 0;
+  private pressed: keyof typeof BUTTON = "none";
   private readonly watchers: Set<(state: MachineState) => void> = new Set();
   private inside = false;
   private polled = 0;
@@ -157,7 +161,7 @@ export class Machine {
   constructor(options: MachineOptions) {
     this.flash = options.flash;
     this.clock = options.flash.clock;
-    this.button = options.button ?? "accept";
+    this.presence = options.presence ?? "accept";
     this.random = typeof options.entropy === "number" ? new Random(options.entropy) : null;
     this.drawEntropy = chooseEntropy(options.entropy, this.random);
     this.calls = Object.fromEntries(HAL_CALLS.map((name) => [name, 0])) as Record<HalCallName, number>;
@@ -245,6 +249,11 @@ export class Machine {
   runUntilIdle(limit = 1_000_000): number {
     for (let steps = 1; steps <= limit; steps++) if (!this.pump(1)) return steps;
     throw new Panic(`The core is not idle after ${limit} polls.`);
+  }
+
+  /** Presses the button, or refuses at it: the core's next look finds that, once. Counts while {@link presence} is `ask`. */
+  press(how: "accept" | "reject" = "accept"): void {
+    this.pressed = how;
   }
 
   /** Arms one cut; the one armed before is forgotten. It stays armed over boots until it comes. */
@@ -380,11 +389,17 @@ export class Machine {
       norProgram: (address, pointer, length) => this.norProgram(address! >>> 0, pointer! >>> 0, length! >>> 0),
       norErase: (address, size) => this.norErase(address! >>> 0, size! >>> 0),
       transmit: (pointer, length) => this.transmit(pointer! >>> 0, length! >>> 0),
-      button: () => this.answer("button", Number(this.button === "ask" ? this.pressed : this.button === "accept")),
-      ticks: () => this.answer("ticks", Math.floor(this.clock.now() / 1000) >>> 0),
       entropy: (pointer, length) => this.entropy(pointer! >>> 0, length! >>> 0),
+      button: () => this.answer("button", this.lookAtButton()),
       supplyOk: () => this.answer("supplyOk", Number(!this.supplyLow)),
     };
+  }
+
+  private lookAtButton(): number {
+    if (this.presence !== "ask") return BUTTON[this.presence];
+    const found = BUTTON[this.pressed];
+    this.pressed = "none";
+    return found;
   }
 
   /** A call that only asks. */

@@ -1,4 +1,5 @@
 /** The vectors hold: for the second implementation, which makes them, and for every build of the project. */
+import { createHmac } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,12 +12,13 @@ import { vectors } from "../cli/vectors.ts";
 import { poly1305 } from "./second/box.ts";
 import { cobs, crc32, uncobs } from "./second/frame.ts";
 import { FOLDER, vectorFiles } from "./second/generate.ts";
+import { receiptMac } from "./second/link.ts";
 
 const NAMES = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
 const VECTORS = NAMES.map(
   (name) => JSON.parse(readFileSync(FOLDER + name, "utf8")) as { name: string; kind: string; shows: string },
 );
-const KINDS = ["box", "run", "device", "frame", "bundle", "journal"];
+const KINDS = ["box", "run", "device", "frame", "bundle", "journal", "pad", "control", "mac"];
 
 describe("the second implementation", () => {
   it("computes Poly1305 as in RFC 8439 section 2.5.2", () => {
@@ -27,6 +29,15 @@ describe("the second implementation", () => {
 
   it("computes the CRC-32 of IEEE 802.3", () => {
     expect(crc32(Buffer.from("123456789"))).toBe(0xcbf43926);
+  });
+
+  it("computes HMAC-SHA-256 over the fields of a receipt in their order", () => {
+    const key = Buffer.alloc(32, 7);
+    const [padId, asset] = [Buffer.alloc(16, 1), Buffer.from("EUR\0\0\0\0\0")];
+    const fields = "0200000003000000040000000000000005000000";
+    const message = Buffer.concat([Buffer.from("tearpad receipt 1"), padId, asset, fromHex(fields)]);
+    const mac = receiptMac(key, padId, asset, { sequence: 2, call: 3, balance: 4n, up: 5 });
+    expect(toHex(mac)).toBe(createHmac("sha256", key).update(message).digest("hex").slice(0, 32));
   });
 
   it.each([
@@ -72,6 +83,16 @@ describe("a vector that does not hold is found", () => {
     ["bundle-cut-before-last", (text: string) => text.replace("TRUNCATED", "AUTH_FAILED")],
     ["bundle-length-1", (text: string) => text.replace(/"text": "../, '"text": "')],
     ["journal-burn-half", (text: string) => text.replace(/\b534\b/, "533")],
+    ["device-presence-waiting", (text: string) => text.replace('"command": "BUTTON",', '"command": "REBOOT",')],
+    ["device-call-kept", (text: string) => text.replace(/"SLOT_KEPT"/, '"SLOTS_EXHAUSTED"')],
+    ["device-older-order", (text: string) => text.replace('"detail": 0', '"detail": 1')],
+    ["device-receipt-lower", (text: string) => text.replace(/("reply": "06)01/, "$100")],
+    ["device-addresses", (text: string) => text.replace("tcp", "udp").replace("746370", "756470")],
+    ["journal-value-highest", (text: string) => text.replace(/("command": "VALUE",[^}]*"reply": ")../, "$107")],
+    ["pad-token-16384-64", (text: string) => text.replace("1344", "1384")],
+    ["control-receipt-plain", (text: string) => text.replace('"balance": "4990"', '"balance": "4991"')],
+    ["control-addresses-cut", (text: string) => text.replace("05616263", "04616263")],
+    ["mac-plain", (text: string) => text.replace('"call": 1', '"call": 2')],
     ["journal-identity-missing", (text: string) => text.replace('"section": 3', '"section": 4')],
   ])("%s with another outcome", async (name, change) => {
     const original = readFileSync(`${FOLDER}${name}.json`, "utf8");

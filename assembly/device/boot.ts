@@ -4,9 +4,9 @@ import { prepareCrc } from "./crc32";
 import { Code, faulty, Section } from "./failure";
 import { erasedFrom, forgetBuffers, SECTOR_SIZE, zeroUnlessZero } from "./flash";
 import { norGeometry } from "./hal";
-import { adoptPad, loadIdentity } from "./identity";
+import { adoptPad, loadInForce } from "./identity";
 import { commit, foldHigh, join } from "./journal";
-import { chip, EPOCH_SIZE, EPOCHS_MAX, Epoch, epochs, health, pad, State, state } from "./layout";
+import { chip, EPOCH_SIZE, EPOCHS_MAX, Epoch, epochs, health, link, pad, State, state } from "./layout";
 import { BURN_UNIT_MAX, HIGH, heedWitness, NO_SIDE, settle, slots } from "./pad";
 
 const TRAPS_MAX: u32 = 3;
@@ -32,12 +32,14 @@ function recover(traps: u32, reason: u32): void {
   }
   if (health.fault) return;
   if (state.state > State.FILLING) {
-    const corrupt = loadIdentity(state.revision);
+    const corrupt = loadInForce();
     if (corrupt) return faulty(corrupt);
     if (!adoptPad()) return faulty(Section.IDENTITY);
     if (pad.side === HIGH) foldHigh();
     if (!marksFit()) return faulty(Section.JOURNAL);
     heedWitness();
+    // What was allowed in a link that this boot ended no receipt need know of.
+    link.raisedAt = state.upUsed;
   }
   takeNewestPending();
   state.epoch++;

@@ -4,16 +4,29 @@ import { badArgument, Code, fail, Section } from "./failure";
 import { commitFill, fill, write } from "./fill";
 import { PAGE_SIZE } from "./flash";
 import { norRead } from "./hal";
-import { PAD_ID_AT, PAGES, pageAddress, provenance, SERIAL_AT, SERIAL_SIZE } from "./identity";
+import {
+  FILL_LIST,
+  FILL_SIZE,
+  LIST_SIZE,
+  PAD_ID_AT,
+  PAGES,
+  pageAddress,
+  provenance,
+  SERIAL_AT,
+  SERIAL_SIZE,
+} from "./identity";
 import { aside, chip, FRAME_HEAD, health, Kind, line, PAYLOAD_MAX, pad, State, state, work } from "./layout";
+import { call, ready, sealState } from "./link";
 import { find, openBox, release, releaseSlot } from "./open";
 import { NO_SIDE, room } from "./pad";
 import { begin, raise, sealBox } from "./seal";
+import { answerValue } from "./value";
 
 namespace Command {
   export const HELLO: u32 = 0x01;
   export const INFO: u32 = 0x02;
   export const PAGE: u32 = 0x03;
+  export const VALUE: u32 = 0x04;
   export const FILL: u32 = 0x10;
   export const WRITE: u32 = 0x11;
   export const COMMIT: u32 = 0x12;
@@ -24,23 +37,27 @@ namespace Command {
   export const OPEN: u32 = 0x31;
   export const RELEASE: u32 = 0x32;
   export const RELEASE_SLOT: u32 = 0x33;
+  export const CALL: u32 = 0x40;
+  export const READY: u32 = 0x41;
+  export const STATE: u32 = 0x42;
 }
 
 const PROTOCOL: u32 = 1;
 const VERSION_MAJOR: u32 = 0;
-const VERSION_MINOR: u32 = 1;
+const VERSION_MINOR: u32 = 2;
 const VERSION_PATCH: u32 = 0;
 const WINDOW: u32 = 1;
 const INFO_SIZE: u32 = 112;
 
 /** Commands that are answered at any session and sequence, change nothing and are not kept. */
 export function isAside(type: u32): bool {
-  return type === Command.HELLO || type === Command.INFO || type === Command.PAGE;
+  return type === Command.HELLO || type === Command.INFO || type === Command.PAGE || type === Command.VALUE;
 }
 
 export function answerAside(type: u32, payload: usize, length: u32): u32 {
   if (type === Command.HELLO) return length === 4 ? hello(load<u32>(payload)) : badArgument(0);
   if (type === Command.INFO) return length === 0 ? info() : badArgument(0);
+  if (type === Command.VALUE) return length === 0 ? answerValue() : badArgument(0);
   if (health.fault && (health.fault < Section.IDENTITY || health.fault > Section.PAD))
     return fail(Code.FAULTY, health.fault);
   if (state.state <= State.FILLING) return fail(Code.WRONG_STATE, state.state);
@@ -53,7 +70,7 @@ export function execute(type: u32, payload: usize, length: u32): u32 {
   if (work.kind === Kind.ERASING || work.kind === Kind.VERIFYING) return fail(Code.BUSY, 0, work.done, work.total);
   switch (type) {
     case Command.FILL:
-      return precheck(state.state <= State.FILLING, length === 112) || fill(payload);
+      return precheck(state.state <= State.FILLING, isFill(length)) || fill(payload, length);
     case Command.WRITE:
       return precheck(state.state === State.FILLING, length >= 4) || write(payload, length);
     case Command.COMMIT:
@@ -72,6 +89,12 @@ export function execute(type: u32, payload: usize, length: u32): u32 {
       return precheck(isActive(), length === 8) || release(payload);
     case Command.RELEASE_SLOT:
       return precheck(isActive(), length === 4) || releaseSlot(payload);
+    case Command.CALL:
+      return precheck(isActive(), length === 4) || call(payload);
+    case Command.READY:
+      return precheck(isActive(), length === 84) || ready(payload);
+    case Command.STATE:
+      return precheck(isActive(), length === 12) || sealState(payload);
     default:
       return fail(Code.UNKNOWN_COMMAND);
   }
@@ -79,6 +102,11 @@ export function execute(type: u32, payload: usize, length: u32): u32 {
 
 function isActive(): bool {
   return state.state === State.ACTIVE;
+}
+
+/** A pad, or a token with any list of addresses. */
+function isFill(length: u32): bool {
+  return length === FILL_SIZE || (length >= FILL_LIST && length <= FILL_LIST + LIST_SIZE);
 }
 
 /** State before arguments (SPEC section 9). */
@@ -103,7 +131,7 @@ function hello(nonce: u32): u32 {
 }
 
 function readPage(index: u32): u32 {
-  norRead(pageAddress(state.revision, index), aside + FRAME_HEAD, PAGE_SIZE);
+  norRead(pageAddress(pad.revision, index), aside + FRAME_HEAD, PAGE_SIZE);
   line.replyLength = PAGE_SIZE;
   return Code.OK;
 }

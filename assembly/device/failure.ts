@@ -25,7 +25,14 @@ export namespace Code {
   export const WRONG_SIDE: u32 = 19;
   export const BUSY: u32 = 20;
   export const SUITE_UNKNOWN: u32 = 21;
+  export const CALL_FIRST: u32 = 22;
+  export const PRESENCE: u32 = 23;
+  export const OLDER: u32 = 24;
+  export const SLOT_KEPT: u32 = 25;
 }
+
+/** A control box that was not taken: no error, and nothing has changed. Beside the codes where a box is applied. */
+export const REFUSED: u32 = 256;
 
 export namespace Section {
   export const CORE: u32 = 1;

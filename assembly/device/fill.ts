@@ -6,7 +6,11 @@ import { erase, forgetBuffers, PAGE_SIZE, program, SECTOR_SIZE } from "./flash";
 import { entropy, supplyOk } from "./hal";
 import {
   composeIdentity,
+  FILL_ADDRESSES,
+  FILL_LIST,
+  FILL_SIZE,
   firstSplit,
+  listLength,
   loadIdentity,
   PAGES,
   pageAddress,
@@ -16,11 +20,12 @@ import {
   splitFits,
   writePage,
 } from "./identity";
-import { commit } from "./journal";
+import { commit, forgetReceipt } from "./journal";
 import {
   chip,
   expectedTag,
   FRAME_HEAD,
+  firstReceipt,
   Kind,
   line,
   mac,
@@ -34,17 +39,20 @@ import {
   tag,
   work,
 } from "./layout";
-import { NO_SIDE, readPad, SLOT_SPACING } from "./pad";
+import { HIGH, LOW, NO_SIDE, readPad, SLOT_SPACING } from "./pad";
 
 const BLOCK_SIZE: u32 = 65536;
 const PAD_SIZE: usize = offsetof<Pad>();
 const WRITE_MAX: u32 = 4096;
+/** Sequence, 0, balance and MAC of the first receipt, as they lie in FILL. */
+const FILL_RECEIPT: u32 = 128;
+const FIRST_RECEIPT: u32 = 32;
 /** As many equal consecutive bytes are no pad. */
 const RUN: u32 = 9;
 
 /** FILL: takes the shape of the pad, makes the new generation durable and begins to erase. */
-export function fill(payload: usize): u32 {
-  const code = takeShape(payload);
+export function fill(payload: usize, length: u32): u32 {
+  const code = takeShape(payload, length);
   if (code) return code;
   state.generation++;
   state.state = State.FILLING;
@@ -55,6 +63,7 @@ export function fill(payload: usize): u32 {
   state.downBurned = 0;
   state.split = 0;
   state.pendingLength = 0;
+  forgetReceipt();
   const committed = commit();
   if (committed) {
     pad.side = NO_SIDE;
@@ -63,7 +72,9 @@ export function fill(payload: usize): u32 {
   }
   state.split = load<u32>(payload, 8);
   entropy(SERIAL_AT, SERIAL_SIZE);
-  composeIdentity(state.revision + 1, payload);
+  composeIdentity(state.revision + 1, payload, length);
+  memory.fill(firstReceipt, 0, FIRST_RECEIPT);
+  if (length > FILL_SIZE) memory.copy(firstReceipt, payload + FILL_RECEIPT, FIRST_RECEIPT);
   startWork(Kind.ERASING, chip.copySize + chip.size - chip.padBase);
   work.error = 0;
   line.replyLength = 0;
@@ -71,22 +82,23 @@ export function fill(payload: usize): u32 {
 }
 
 /** Lays the parameters into `pad`, or says which of them cannot be and leaves `pad` as it was. */
-function takeShape(payload: usize): u32 {
+function takeShape(payload: usize, length: u32): u32 {
   memory.copy(page, changetype<usize>(pad), PAD_SIZE);
-  const code = tryShape(payload);
+  const code = tryShape(payload, length);
   if (code) memory.copy(changetype<usize>(pad), page, PAD_SIZE);
   return code;
 }
 
-function tryShape(payload: usize): u32 {
+function tryShape(payload: usize, size: u32): u32 {
+  const long = size > FILL_SIZE;
   const suite: u32 = load<u8>(payload, 1);
   const slotSides: u32 = load<u8>(payload, 2);
   const provenance: u32 = load<u8>(payload, 3);
   const length = load<u32>(payload, 4);
   const split = load<u32>(payload, 8);
-  if (load<u8>(payload) > 1) return badArgument(0);
+  if (load<u8>(payload) > (long ? LOW : HIGH)) return badArgument(0);
   if (suite !== 1) return fail(Code.SUITE_UNKNOWN, suite);
-  if (slotSides > 3) return badArgument(2);
+  if (slotSides > 3 || (long && slotSides !== 1)) return badArgument(2);
   if (provenance !== 1 && provenance !== 2) return badArgument(3);
   if (length & 4095 || length < 8192 || length > chip.size - chip.padBase) return badArgument(4);
   pad.side = load<u8>(payload);
@@ -97,6 +109,11 @@ function tryShape(payload: usize): u32 {
   pad.slotsHigh = slotSides & 2 ? length / SLOT_SPACING : 0;
   if (!shapePad()) return badArgument(14);
   if (!splitFits(split)) return badArgument(8);
+  if (
+    long &&
+    listLength(payload + FILL_LIST, size - FILL_LIST, load<u32>(payload, FILL_ADDRESSES)) !== size - FILL_LIST
+  )
+    return badArgument(FILL_ADDRESSES);
   return supplyOk() ? Code.OK : fail(Code.SUPPLY_LOW);
 }
 
@@ -200,8 +217,14 @@ function finishStep(): u32 {
   const corrupt = loadIdentity(revision);
   if (corrupt) return fail(Code.FLASH_FAULT, corrupt, pageAddress(revision, 0));
   state.revision = revision;
+  state.carried = 0;
   state.state = State.ACTIVE;
   state.split = firstSplit();
+  state.receiptSequence = load<u32>(firstReceipt);
+  state.receiptBalance = load<u64>(firstReceipt, 8);
+  state.receiptMac = load<u64>(firstReceipt, 16);
+  state.receiptMacRest = load<u64>(firstReceipt, 24);
+  pad.revision = revision;
   const code = commit();
   if (!code) endWork(Code.OK);
   return code;

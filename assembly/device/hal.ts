@@ -13,5 +13,7 @@ export declare function norErase(address: u32, size: u32): u32;
 export declare function transmit(pointer: usize, length: u32): void;
 /** Fills memory with random bytes. */
 export declare function entropy(pointer: usize, length: u32): void;
+/** 0 not pressed, 1 pressed since the last look, 2 refused. */
+export declare function button(): u32;
 /** 1 when the supply allows a program or an erase. */
 export declare function supplyOk(): u32;

@@ -27,6 +27,8 @@ import {
 
 const MAGIC: u32 = 0x314a5054; // TPJ1
 const CRC_AT: u32 = RECORD_SIZE - 4;
+const RECEIPT_AT: usize = offsetof<Record>("receiptSequence");
+const RECEIPT_SIZE: usize = offsetof<Record>("openCaps") - RECEIPT_AT;
 const RECORDS: u32 = SECTOR_SIZE / RECORD_SIZE;
 const FAILURES_MAX: u32 = 3;
 
@@ -84,6 +86,7 @@ function address(sector: u32, index: u32): u32 {
 export function join(): bool {
   let sequence: u32 = 0;
   let epoch: u32 = 0;
+  place.holding = u32.MAX_VALUE;
   // As if the newest record were in the last sector: without any record, writing begins in the first.
   place.sector = chip.journalSectors - 1;
   for (let sector: u32 = 0; sector < chip.journalSectors; sector++) {
@@ -103,6 +106,7 @@ export function join(): bool {
   place.newest = place.sector;
   state.sequence = sequence;
   state.epoch = epoch;
+  if (state.receiptSequence) heedNewerCaps();
   return sequence > 0;
 }
 
@@ -118,6 +122,7 @@ function valid(record: Record): bool {
 function forget(generation: u32): void {
   memory.fill(changetype<usize>(state), 0, RECORD_SIZE);
   memory.fill(epochs, 0, EPOCHS_MAX * EPOCH_SIZE);
+  place.holding = u32.MAX_VALUE;
   state.generation = generation;
 }
 
@@ -129,7 +134,12 @@ function merge(record: Record): void {
   state.downUsed = max(state.downUsed, record.downUsed);
   state.downBurned = max(state.downBurned, record.downBurned);
   state.split = max(state.split, record.split);
-  state.revision = max(state.revision, record.revision);
+  if (record.revision >= state.revision) {
+    state.carried = record.revision === state.revision ? max(state.carried, record.carried) : record.carried;
+    state.revision = record.revision;
+  }
+  state.answered = max(state.answered, record.answered);
+  mergeReceipt(record);
   for (let at = epochs; at < epochs + EPOCHS_MAX * EPOCH_SIZE; at += EPOCH_SIZE) {
     const last = changetype<Epoch>(at);
     if (last.epoch && last.epoch !== record.epoch) continue;
@@ -142,6 +152,37 @@ function merge(record: Record): void {
   }
   // More epochs than there can be by cuts: not a journal that this core wrote.
   faulty(Section.JOURNAL);
+}
+
+/** A new pad has no receipt yet, and nothing was allowed. */
+export function forgetReceipt(): void {
+  memory.fill(changetype<usize>(state) + RECEIPT_AT, 0, RECEIPT_SIZE);
+  state.openCaps = 0;
+  state.answered = 0;
+}
+
+/** The receipt of the highest sequence; the open caps are the highest that a record holds with it. */
+function mergeReceipt(record: Record): void {
+  if (record.receiptSequence < state.receiptSequence) return;
+  if (record.receiptSequence > state.receiptSequence) {
+    memory.copy(changetype<usize>(state) + RECEIPT_AT, changetype<usize>(record) + RECEIPT_AT, RECEIPT_SIZE);
+    state.openCaps = 0;
+    place.holding = u32.MAX_VALUE;
+  }
+  state.openCaps = max(state.openCaps, record.openCaps);
+  place.holding = min(place.holding, record.epoch);
+}
+
+/**
+ * A receipt that a cut tore and that is readable only now says nothing of the caps that were promised in later boots beside an older receipt: these count as well.
+ */
+function heedNewerCaps(): void {
+  for (let at: u32 = 0; at < chip.journalSectors * SECTOR_SIZE; at += RECORD_SIZE) {
+    norRead(at, slice, RECORD_SIZE);
+    const record = changetype<Record>(slice);
+    if (record.generation !== state.generation || record.epoch <= place.holding) continue;
+    if (record.openCaps > state.openCaps && valid(record)) state.openCaps = record.openCaps;
+  }
 }
 
 /**

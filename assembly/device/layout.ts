@@ -13,7 +13,7 @@ export const FRAME_MAX: u32 = FRAME_HEAD + PAYLOAD_MAX + 4;
 export const frame: usize = memory.data(4144, 16);
 /** The last reply, kept for a host that did not get it. */
 export const reply: usize = memory.data(4144, 16);
-/** Errors and the replies that are not kept (HELLO, INFO, PAGE), built apart so that they leave the kept reply alone: 12 + 256 + 4 bytes. */
+/** Errors and the replies that are not kept (HELLO, INFO, PAGE, VALUE), built apart so that they leave the kept reply alone: 12 + 256 + 4 bytes. */
 export const aside: usize = memory.data(272, 16);
 /** A frame as it goes out, COBS encoded: 4,144 bytes, one more for every 254 begun, and the delimiter. */
 export const outgoing: usize = memory.data(4176, 16);
@@ -31,8 +31,9 @@ export const identity: usize = memory.data(768, 16);
 export const associated: usize = memory.data(32, 16);
 /** State of a streamed MAC: the pad that a fill verifies. */
 export const mac: usize = memory.data(160, 16);
-/** Text of an opening, and a computed tag. */
-export const opening: usize = memory.data(16, 16);
+/** Text of an opening or a state. */
+export const control: usize = memory.data(32, 16);
+/** A computed tag. */
 export const tag: usize = memory.data(16, 16);
 /** Table of CRC-32, built at boot. */
 export const crcTable: usize = memory.data(1024, 16);
@@ -56,6 +57,20 @@ export class Record {
   revision: u32;
   pendingOffset: u32;
   pendingLength: u32;
+  workCursor: u32;
+  /** The receipt: 0 for none. */
+  receiptSequence: u32;
+  receiptBalance: u64;
+  receiptCall: u32;
+  receiptUp: u32;
+  receiptMac: u64;
+  receiptMacRest: u64;
+  /** What the server may still have debited or debit beyond the receipt. */
+  openCaps: u64;
+  /** The number of the last call that the server welcomed, 0 for none. */
+  answered: u32;
+  /** The revision that the identity in force carries where that is below `revision`, else 0. */
+  carried: u32;
 }
 export const RECORD_SIZE: u32 = 128;
 /** What the device knows; the next record to be written. */
@@ -98,8 +113,10 @@ export class Place {
   ready: u32;
   /** The sector of the newest committed record. */
   newest: u32;
+  /** The first boot epoch in which a record holds the receipt, for the join. */
+  holding: u32;
 }
-export const place: Place = changetype<Place>(memory.data(20, 16));
+export const place: Place = changetype<Place>(memory.data(24, 16));
 
 /** The last record of one boot epoch, as far as boot needs it. */
 @unmanaged
@@ -126,8 +143,10 @@ export class Pad {
   slotsHigh: u32;
   upBase: u32;
   downEnd: u32;
+  /** The identity revision that is read: the journal's, or one below it when that is torn. */
+  revision: u32;
 }
-export const pad: Pad = changetype<Pad>(memory.data(32, 16));
+export const pad: Pad = changetype<Pad>(memory.data(36, 16));
 
 /** What is wrong with this device, and what was counted since boot. */
 @unmanaged
@@ -179,6 +198,23 @@ export class Verified {
 }
 export const verified: Verified = changetype<Verified>(memory.data(12, 16));
 
+/** How a token stands to its server, and what it allowed (SPEC section 13). Gone with the power. */
+@unmanaged
+export class Link {
+  /** What READY and every STATE of this link allowed together. */
+  cap: u64;
+  status: u32;
+  /** The up mark behind the last box that may have raised the cap: a receipt from before it does not know of that. */
+  raisedAt: u32;
+}
+export const link: Link = changetype<Link>(memory.data(16, 16));
+
+export namespace LinkStatus {
+  export const NONE: u32 = 0;
+  export const READY: u32 = 1;
+  export const LINKED: u32 = 2;
+}
+
 /** Background work of a fill (SPEC section 10). */
 @unmanaged
 export class Work {
@@ -193,6 +229,8 @@ export class Work {
   runLength: u32;
 }
 export const work: Work = changetype<Work>(memory.data(32, 16));
+/** The first receipt of a token, while it is filled: as it lies in FILL (SPEC section 10). */
+export const firstReceipt: usize = memory.data(32, 16);
 /** The tag that the pad must have. */
 export const expectedTag: usize = memory.data(16, 16);
 

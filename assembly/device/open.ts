@@ -13,31 +13,38 @@ import {
   suspicious,
   TEXT_MAX,
 } from "../engine/box";
-import { badArgument, Code, fail } from "./failure";
+import { ADDRESSES_TEXT_MAX, ADDRESSES_TEXT_MIN, takeAddresses } from "./addresses";
+import { badArgument, Code, fail, REFUSED } from "./failure";
 import { allZero } from "./flash";
 import { PAD_ID_AT } from "./identity";
 import { commit } from "./journal";
-import { associated, FRAME_HEAD, health, line, opening, pad, page, reply, slice, state, verified } from "./layout";
+import { associated, control, FRAME_HEAD, health, line, pad, page, reply, slice, state, verified } from "./layout";
+import { ADDRESSES, GRANT, RECEIPT } from "./link";
 import {
-  CONTROL_RESERVE,
   consumption,
   flashFault,
+  isToken,
   LOW,
   readPad,
   SLOT_READY,
   SLOT_SIZE,
+  SLOT_TAG,
   sealing,
   setBurned,
   settle,
   setUsed,
   slotAt,
   slots,
+  splitFitsLow,
   UP,
   used,
   WITNESS,
 } from "./pad";
-import { OPENING_TEXT, SLOT_TAG } from "./seal";
+import { OPENING_TEXT } from "./seal";
+import { takeReceipt } from "./value";
 
+const RECEIPT_TEXT: u32 = 48;
+const GRANT_TEXT: u32 = 4;
 const RELEASE_MAX: u32 = 65536;
 const NOT_FOUND: u32 = 0xffffffff;
 const OPENING_KEY: u32 = BOX_KEY + OPENING_TEXT;
@@ -53,15 +60,15 @@ export function find(payload: usize): u32 {
   readPad(offset, slice, OPENING_KEY);
   if (suspicious(slice, OPENING_KEY)) return flashFault(offset);
   associate(associated, pad.suite, opposite(), OPENING, OPENING_TEXT, offset, PAD_ID_AT);
-  const genuine = open(slice, associated, item, opening);
+  const genuine = open(slice, associated, item, control);
   if (!genuine) return fail(Code.AUTH_FAILED, 0, ++health.failedTags);
 
-  const code = takeGrant(load<u32>(opening, 12));
-  if (code) return code;
+  const code = takeGrant(load<u32>(control, 12));
+  if (code && code !== REFUSED) return code;
   verified.slot = slot + 1;
   const answer = reply + FRAME_HEAD;
   store<u32>(answer, slot);
-  memory.copy(answer + 4, opening, 12);
+  memory.copy(answer + 4, control, 12);
   store<u32>(answer, state.split, 16);
   line.replyLength = 20;
   return Code.OK;
@@ -91,26 +98,23 @@ function lookUp(wanted: usize): u32 {
   return found;
 }
 
-/** Low takes the maximum of the split it holds and the one it is told, durably. Only an authenticated opening comes here. */
+/** Low takes the maximum of the split it holds and the one it is told, durably. Only what was authenticated comes here. */
 function takeGrant(split: u32): u32 {
-  if (pad.side !== LOW || split <= state.split) return Code.OK;
-  if (split & (pad.unit - 1) || split > pad.downEnd - CONTROL_RESERVE || split > pad.downEnd - state.downUsed)
-    return Code.OK;
+  if (pad.side !== LOW || split <= state.split || !splitFitsLow(split)) return REFUSED;
   const code = settle();
   if (code) return code;
   state.split = split;
   return commit();
 }
 
-/** OPEN: verifies one box of the other side where the host says that it lies, and hands its text over. Consumes nothing. */
+/** OPEN: verifies one box of the other side where the host says that it lies, does what a control box says, and hands its text over. Consumes nothing. */
 export function openBox(payload: usize, length: u32): u32 {
   const offset = load<u32>(payload);
   const item = payload + 4;
   const header = load<u32>(item);
   const kind = header >> 16;
   const n = header & 0xffff;
-  if ((kind !== DATA && kind !== LAST) || n > TEXT_MAX || length !== 4 + BOX_HEADER + n + BOX_TAG)
-    return badArgument(4);
+  if (!mayOpen(kind, n) || length !== 4 + BOX_HEADER + n + BOX_TAG) return badArgument(4);
   const size = consumption(n);
   const lowest = pad.side === LOW ? state.split : pad.upBase;
   const end = pad.side === LOW ? pad.downEnd : state.split;
@@ -124,12 +128,29 @@ export function openBox(payload: usize, length: u32): u32 {
   const genuine = open(slice, associated, item, item + BOX_HEADER);
   if (!genuine) return fail(Code.AUTH_FAILED, 0, ++health.failedTags);
 
+  const code = kind > LAST ? apply(kind, item + BOX_HEADER, n) : Code.OK;
+  if (code && code !== REFUSED) return code;
   remember(offset, offset + size);
   const answer = reply + FRAME_HEAD;
-  store<u32>(answer, kind);
+  store<u32>(answer, kind | (code ? 1 << 8 : 0));
   memory.copy(answer + 4, item + BOX_HEADER, n);
   line.replyLength = 4 + n;
   return Code.OK;
+}
+
+/** Whether a host may have such a box opened: those of a run, and on a token what its server tells it. */
+function mayOpen(kind: u32, n: u32): bool {
+  if (kind === DATA || kind === LAST) return n <= TEXT_MAX;
+  if (!isToken()) return false;
+  if (kind === RECEIPT) return n === RECEIPT_TEXT;
+  if (kind === GRANT) return n === GRANT_TEXT;
+  return kind === ADDRESSES && n >= ADDRESSES_TEXT_MIN && n <= ADDRESSES_TEXT_MAX;
+}
+
+/** Does what a control box says; REFUSED when it says nothing new. An error has changed nothing. */
+function apply(kind: u32, text: usize, n: u32): u32 {
+  if (kind === RECEIPT) return takeReceipt(text);
+  return kind === GRANT ? takeGrant(load<u32>(text)) : takeAddresses(text, n);
 }
 
 function remember(start: u32, end: u32): void {

@@ -7,7 +7,7 @@ import { norRead, supplyOk } from "./hal";
 import { chip, pad, page, state } from "./layout";
 
 export const UP: u32 = 0;
-const DOWN: u32 = 1;
+export const DOWN: u32 = 1;
 export const LOW: u32 = 0;
 export const HIGH: u32 = 1;
 export const NO_SIDE: u32 = 255;
@@ -15,6 +15,8 @@ export const NO_SIDE: u32 = 255;
 export const BURN_UNIT_MAX: u32 = 64;
 export const SLOT_SIZE: u32 = 192;
 export const SLOT_SPACING: u32 = 8192;
+export const SLOT_TAG: u32 = 16;
+export const SLOT_WELCOME: u32 = 16;
 export const SLOT_READY: u32 = 96;
 /** What high keeps of down for boxes that the cores exchange. */
 export const CONTROL_RESERVE: u32 = 1024;
@@ -55,6 +57,18 @@ export function room(): u32 {
   if (pad.side === LOW) return state.split - pad.upBase - state.upUsed;
   const left = pad.downEnd - state.downUsed - state.split;
   return left > CONTROL_RESERVE ? left - CONTROL_RESERVE : 0;
+}
+
+/** Whether low can take a split that it is told. */
+export function splitFitsLow(split: u32): bool {
+  return (
+    (split & (pad.unit - 1)) === 0 && split <= pad.downEnd - CONTROL_RESERVE && split <= pad.downEnd - state.downUsed
+  );
+}
+
+/** Whether this device is a token, whose other end is a server: slots on the low side only. */
+export function isToken(): bool {
+  return pad.side === LOW && pad.slotsLow > 0 && pad.slotsHigh === 0;
 }
 
 export function slots(side: u32): u32 {

@@ -1,5 +1,12 @@
 /** A simulated device on which a vector is tried: a chip as the vector wants it, the built core, and its line. */
-import { encodeFrame, type Frame, FrameDecoder } from "../../host/protocol/index.ts";
+import {
+  COMMAND_TYPES,
+  type CommandName,
+  decodeError,
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+} from "../../host/protocol/index.ts";
 import { builtCore, Flash, Machine } from "../../simulator/index.ts";
 import { type Bytes, bytesOf, expectEqual, hex, type Seeded } from "./bytes.ts";
 
@@ -21,6 +28,8 @@ export interface Fill {
   readonly pad: Seeded;
   readonly key: string;
   readonly tag: string;
+  /** What FILL says of a token behind all else: its money and its addresses. */
+  readonly token?: Bytes;
 }
 
 /** An error frame in the words of SPEC section 9. */
@@ -29,28 +38,6 @@ export interface Refusal {
   readonly detail: number;
   readonly facts: readonly number[];
 }
-
-const COMMANDS: Readonly<Record<string, number>> = {
-  HELLO: 0x01,
-  INFO: 0x02,
-  PAGE: 0x03,
-  FILL: 0x10,
-  WRITE: 0x11,
-  COMMIT: 0x12,
-  BEGIN: 0x20,
-  SEAL: 0x21,
-  RAISE: 0x22,
-  FIND: 0x30,
-  OPEN: 0x31,
-  RELEASE: 0x32,
-  RELEASE_SLOT: 0x33,
-};
-
-const ERRORS = [
-  ...["", "BAD_FRAME", "NO_SESSION", "WRONG_SEQUENCE", "UNKNOWN_COMMAND", "BAD_ARGUMENT", "WRONG_STATE", "FAULTY"],
-  ...["NEED_GRANT", "EXHAUSTED", "SLOTS_EXHAUSTED", "SLOT_UNKNOWN", "AUTH_FAILED", "BOX_USED", "NOT_VERIFIED"],
-  ...["FLASH_FAULT", "SUPPLY_LOW", "FILL_REFUSED", "FILL_MISMATCH", "WRONG_SIDE", "BUSY", "SUITE_UNKNOWN"],
-];
 
 /** The fields of INFO by name: offset and size. A size above 4 is written in hexadecimal. */
 const INFO: Readonly<Record<string, readonly [number, number]>> = {
@@ -76,7 +63,7 @@ export class Board {
   constructor(chip: Chip) {
     const { sectors, burnUnit, overprogram = true } = chip;
     this.flash = new Flash({ sectors, burnUnit, overprogram });
-    this.machine = new Machine({ core: builtCore(), flash: this.flash, entropy: 1 });
+    this.machine = new Machine({ core: builtCore(), flash: this.flash, entropy: 1, presence: "ask" });
     this.machine.onTransmit = (bytes) => this.sent.push(bytes.slice());
   }
 
@@ -85,6 +72,11 @@ export class Board {
     this.session = 0;
     this.machine.restore({ ...this.machine.snapshot(), traps, state: "held" });
     this.machine.reset();
+  }
+
+  /** What the device's next look at its button finds. */
+  button(found: "pressed" | "refused"): void {
+    this.machine.press(found === "pressed" ? "accept" : "reject");
   }
 
   /** What the device sends for these bytes; by default also all work that they begin is done. */
@@ -97,20 +89,20 @@ export class Board {
 
   /** How a command is refused when there was no HELLO since the boot. INFO needs none. */
   askWithoutSession(command: string): Uint8Array | Refusal {
-    const frame = { type: COMMANDS[command] as number, sequence: 1, session: 0, payload: new Uint8Array(0) };
+    const frame = { type: typeOf(command), sequence: 1, session: 0, payload: new Uint8Array(0) };
     const reply = this.converse(frame, true);
     return reply.type === 0xff ? refusal(reply.payload) : reply.payload;
   }
 
   /** The payload of the reply to a command, or how it was refused. Begins a session when there is none. */
   ask(command: string, payload: Bytes, wait = true): Uint8Array | Refusal {
-    const type = COMMANDS[command] as number;
-    if (this.session === 0 && type > 3) this.hello();
+    const type = typeOf(command);
+    if (this.session === 0 && type >= COMMAND_TYPES.FILL) this.hello();
     const frame = { type, sequence: this.sequence + 1, session: this.session, payload: bytesOf(payload) };
     const reply = this.converse(frame, wait);
     if (reply.type === 0xff) return refusal(reply.payload);
     expectEqual(`${command}: type of the reply`, reply.type, type | 0x80);
-    if (type > 3) this.sequence += 1;
+    if (type >= COMMAND_TYPES.FILL) this.sequence += 1;
     return reply.payload;
   }
 
@@ -136,7 +128,7 @@ export class Board {
     const { side, slots, provenance, padLength, split, padId } = fill;
     const head = hex(Uint8Array.of(side === "low" ? 0 : 1, 1, slots, provenance));
     const unit = hex(Uint8Array.of(0, 0, fill.burnUnit, 0));
-    this.must("FILL", [head, { u32: padLength }, { u32: split }, unit, padId, { zeros: 80 }]);
+    this.must("FILL", [head, { u32: padLength }, { u32: split }, unit, padId, { zeros: 80 }, fill.token ?? ""]);
     for (let from = 0; from < padLength; from += 4096) {
       this.must("WRITE", [{ u32: from }, { ...fill.pad, from, length: 4096 }]);
     }
@@ -166,8 +158,12 @@ export class Board {
   }
 }
 
+function typeOf(command: string): number {
+  return COMMAND_TYPES[command as CommandName];
+}
+
 function refusal(payload: Uint8Array): Refusal {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const facts = [4, 8, 12, 16].map((at) => view.getUint32(at, true));
-  return { code: ERRORS[view.getUint8(0)] ?? `error ${view.getUint8(0)}`, detail: view.getUint16(2, true), facts };
+  return { code: decodeError(payload)?.code ?? `error ${payload[0]}`, detail: view.getUint16(2, true), facts };
 }

@@ -1,11 +1,12 @@
 /** Bytes as test vectors write them (test/vectors/README.md), and whether bytes are the expected ones. */
 import { createHash } from "node:crypto";
 
-/** Hexadecimal; UTF-8 text; a u32; zeros; one byte many times; a slice of a generated sequence; or several, one after the other. */
+/** Hexadecimal; UTF-8 text; a u32; a u64 in decimal; zeros; one byte many times; a slice of a generated sequence; or several, one after the other. */
 export type Bytes =
   | string
   | { readonly text: string }
   | { readonly u32: number }
+  | { readonly u64: string }
   | { readonly zeros: number }
   | { readonly repeat: string; readonly times: number }
   | Seeded
@@ -31,6 +32,7 @@ function bufferOf(bytes: Bytes): Buffer {
   if ("zeros" in bytes) return Buffer.alloc(bytes.zeros);
   if ("repeat" in bytes) return Buffer.alloc(bytes.times, bytes.repeat, "hex");
   if ("seed" in bytes) return generated(bytes);
+  if ("u64" in bytes) return Buffer.from(BigUint64Array.of(BigInt(bytes.u64)).buffer);
   const word = Buffer.alloc(4);
   word.writeUInt32LE(bytes.u32);
   return word;

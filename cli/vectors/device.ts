@@ -12,8 +12,9 @@ export interface DeviceVector {
 export interface Step {
   readonly on: string;
   readonly command: string;
-  /** Absent for REBOOT, which is no command: the power goes and comes. */
+  /** Absent for REBOOT and BUTTON, which are no commands: the power goes and comes; the next look at the button finds it so. */
   readonly payload?: Bytes;
+  readonly button?: "pressed" | "refused";
   readonly reply?: Expected;
   readonly info?: Readonly<Record<string, number | string>>;
   /** Without facts only code and detail count. */
@@ -36,8 +37,10 @@ export function runDevice(vector: DeviceVector): void {
 
 /** One command and what it has to answer. */
 export function runStep(board: Board, what: string, step: Omit<Step, "on">): void {
-  const { command, payload = "", info, wait } = step;
+  const { command, payload = "", button, info, wait } = step;
   if (command === "REBOOT") board.boot();
+  else if (button) board.button(button);
+  else if (command === "BUTTON") board.button(step.button ?? "refused");
   else if (info) board.expectInfo(info);
   else expectReply(`${what}, ${command}`, board.ask(command, payload, wait), step);
 }

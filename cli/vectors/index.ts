@@ -1,12 +1,15 @@
-/** Test vectors (test/vectors) against the builds of this installation: the device's core in the simulator, the host's engine, the driver. */
+/** Test vectors (test/vectors) against the builds of this installation: the device's core in the simulator, the host's engine, protocol and driver, the server. */
 import { readFile } from "node:fs/promises";
 import { type Engine, loadEngine } from "../../host/engine/index.ts";
 import { builtCore } from "../../simulator/index.ts";
 import { type BoxVector, hasEngineBox, isReachable, runBoxOnDevice, runBoxOnEngine } from "./box.ts";
 import { type BundleVector, runBundle } from "./bundle.ts";
+import { type ControlVector, runControlOnEngine, runControlOnProtocol } from "./control.ts";
 import { type DeviceVector, runDevice } from "./device.ts";
 import { type FrameVector, runFrame } from "./frame.ts";
 import { type JournalVector, runJournal } from "./journal.ts";
+import { type MacVector, runMac } from "./mac.ts";
+import { type PadVector, runPad } from "./pad.ts";
 import { type RunVector, runRunOnDevice, runRunOnEngine } from "./run.ts";
 
 /** What became of one vector. */
@@ -20,7 +23,7 @@ export interface Outcome {
   readonly why?: string;
 }
 
-export type Build = "engine" | "device" | "driver";
+export type Build = "protocol" | "engine" | "device" | "driver" | "server";
 
 type Vector = { readonly name: string } & (
   | BoxVector
@@ -29,6 +32,9 @@ type Vector = { readonly name: string } & (
   | FrameVector
   | BundleVector
   | JournalVector
+  | PadVector
+  | ControlVector
+  | MacVector
 );
 
 /**
@@ -98,6 +104,16 @@ async function tryOn(
       break;
     case "bundle":
       await on("driver", () => runBundle(vector));
+      break;
+    case "pad":
+      await on("protocol", () => runPad(vector));
+      break;
+    case "control":
+      await on("protocol", () => runControlOnProtocol(vector));
+      if (vector.fields) await on("engine", () => runControlOnEngine(engine, vector));
+      break;
+    case "mac":
+      await on("server", () => runMac(vector));
       break;
     default:
       throw new Error(`There are no vectors of kind ${(vector as { kind: unknown }).kind}.`);

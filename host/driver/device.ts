@@ -8,6 +8,7 @@
 import {
   type Begun,
   type BoxKind,
+  type Call,
   type Command,
   commands,
   DeviceError,
@@ -19,9 +20,12 @@ import {
   type FrameFault,
   type Hello,
   type Info,
+  type OpenedBox,
   type Opening,
   PROTOCOL,
+  type ReadyRequest,
   type SealedBox,
+  type Value,
 } from "../protocol/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { DriverError } from "./errors.ts";
@@ -34,7 +38,7 @@ const QUIET_MS = 50;
 const ATTEMPTS = 4;
 const ERROR_TYPE = 0xff;
 const REPLY_BIT = 0x80;
-/** INFO and PAGE are answered at any sequence: theirs start here, so that no reply fits two requests. */
+/** INFO, PAGE and VALUE are answered at any sequence: theirs start here, so that no reply fits two requests. */
 const ASIDE_SEQUENCE = 0x80000000;
 
 const ENDS_SESSION: readonly string[] = ["NO_SESSION", "WRONG_SEQUENCE"];
@@ -108,6 +112,11 @@ export class Device {
     return this.request(commands.page, { page });
   }
 
+  /** The money that the device knows of, and how it stands to its server. Changes nothing. */
+  value(): Promise<Value> {
+    return this.request(commands.value, undefined);
+  }
+
   /** Begins a fill; see fillDevice for the whole of it. */
   fill(parameters: FillParameters): Promise<void> {
     return this.request(commands.fill, parameters);
@@ -143,8 +152,8 @@ export class Device {
     return this.request(commands.find, { tag, openingItem });
   }
 
-  /** Verifies a box at an offset and gives out its text. Consumes nothing. */
-  open(offset: number, box: Uint8Array): Promise<{ kind: BoxKind; text: Uint8Array }> {
+  /** Verifies a box at an offset and gives out its text; a token takes what a control box tells it. Consumes nothing. */
+  open(offset: number, box: Uint8Array): Promise<OpenedBox> {
     return this.request(commands.open, { offset, box });
   }
 
@@ -156,6 +165,21 @@ export class Device {
   /** Destroys the slot that the last find found. */
   releaseSlot(slot: number): Promise<void> {
     return this.request(commands.releaseSlot, { slot });
+  }
+
+  /** The item of the next call of a token; with `skip` the slot of the last one is given up first. */
+  call(skip: boolean): Promise<Call> {
+    return this.request(commands.call, { skip });
+  }
+
+  /** Opens the server's welcome and returns the READY item: a slot is used, and the cap may be debited from then on. */
+  ready(request: ReadyRequest): Promise<Uint8Array> {
+    return this.request(commands.ready, request);
+  }
+
+  /** Seals what the device has and allows: with a cap on top, and `ends` to end the link. */
+  state(request: { cap: bigint; ends: boolean }): Promise<SealedBox> {
+    return this.request(commands.state, request);
   }
 
   /** Ends the transport. A command under way fails with DEVICE_LOST. */

@@ -26,6 +26,7 @@ export {
   type DeviceFacts,
   type FillParameters,
   firstSplitOfPair,
+  firstSplitOfToken,
   type Hello,
   type Info,
   isDeviceError,
@@ -35,15 +36,19 @@ export {
   runCost,
   slotsAtIssue,
   TearpadError,
+  type TokenParameters,
+  type Value,
 } from "../protocol/index.ts";
 export { openTransport } from "./address.ts";
-export type { Clock } from "./clock.ts";
+export { type Clock, sleep } from "./clock.ts";
 export { type Connect, type Device, openDevice } from "./device.ts";
-export { ByteFile, spool } from "./disk.ts";
+export { ByteFile, onDisk, spool, syncDirectory, writeAll } from "./disk.ts";
 export { DriverError, type DriverErrorCode, type DriverFacts, isDriverError } from "./errors.ts";
 export { type FillProgress, fillDevice } from "./fill.ts";
 export { type OpenedRun, type OpenOptions, type OpenProgress, openBundle } from "./open.ts";
 export { Outbox, type OutboxEntry, openOutbox } from "./outbox.ts";
+export { type ActiveInfo, mustBeActive } from "./position.ts";
+export { lastWord, mayComeBack, regain, SETBACKS_MAX } from "./recovery.ts";
 export { type SealedRun, type SealOptions, type SealProgress, sealRun } from "./seal.ts";
 export { descriptorSink, fileSink, streamSink, type TextSink } from "./sink.ts";
 export type { TextSource } from "./text.ts";

@@ -1,12 +1,13 @@
 // The three identity pages as they lie on a chip (SPEC section 4). Each carries a checksum of its own, so that a corrupt
 // one can be named.
 
-import { crc32, type Provenance, type Side } from "../protocol/index.ts";
+import { type AddressList, crc32, type Provenance, type Side, unpackAddresses } from "../protocol/index.ts";
 import { bytesOf, type Chip } from "./chip.ts";
 import { ImageError } from "./errors.ts";
 
 const PAGE_BYTES = 256;
 const CRC_AT = PAGE_BYTES - 4;
+const LIST_AT = 32;
 const VERSION = 1;
 const PROVENANCES: readonly Provenance[] = ["csprng", "physical"];
 
@@ -39,13 +40,20 @@ export interface IdentityContent {
   readonly longestRepetition: number;
   readonly highestProportion: number;
   readonly sourceName: string;
+  /** What the value of a token is counted in; empty for a pad of two people. */
+  readonly asset: string;
+  /** What a link may cost without a press of the button, in minor units. */
+  readonly limit: bigint;
+  /** Of the fill; 0 for one of release 0.1.0. */
+  readonly generation: number;
 }
 
 /** How the other end is reached. */
 export interface ConnectionContent {
   readonly slots: { readonly low: number; readonly high: number };
   readonly slotBytes: number;
-  readonly addresses: number;
+  /** Where the server of a token is found. */
+  readonly list: AddressList;
 }
 
 /** How texts are encrypted. */
@@ -140,14 +148,22 @@ function decodeIdentity(page: Uint8Array, view: DataView): IdentityContent | nul
     longestRepetition: view.getUint32(56, true),
     highestProportion: view.getUint32(60, true),
     sourceName: new TextDecoder().decode(end === -1 ? name : name.subarray(0, end)),
+    asset: String.fromCharCode(...page.subarray(128, 136).filter((byte) => byte !== 0)),
+    limit: view.getBigUint64(136, true),
+    generation: view.getUint32(144, true),
   };
 }
 
-function decodeConnection(_page: Uint8Array, view: DataView): ConnectionContent {
+function decodeConnection(page: Uint8Array, view: DataView): ConnectionContent | null {
+  const count = view.getUint32(24, true);
+  let end = LIST_AT;
+  for (let i = 0; i < count && end < CRC_AT; i++) end += 1 + page[end]!;
+  const addresses = end > CRC_AT ? null : unpackAddresses(page.subarray(LIST_AT, end), count);
+  if (addresses === null) return null;
   return {
     slots: { low: view.getUint32(12, true), high: view.getUint32(16, true) },
     slotBytes: view.getUint32(20, true),
-    addresses: view.getUint32(24, true),
+    list: { number: view.getUint32(28, true), addresses },
   };
 }
 

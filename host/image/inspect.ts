@@ -2,7 +2,18 @@
 // not serve. It changes nothing, takes no lock and judges as the device does at boot (SPEC section 6), so that it names
 // the same section.
 
-import { downEnd, type PadPosition, type PadShape, type Section, type State, upBase } from "../protocol/index.ts";
+import {
+  downEnd,
+  isToken,
+  type PadPosition,
+  type PadShape,
+  type Section,
+  SLOT_BYTES,
+  type State,
+  slotsAtIssue,
+  TEXT_MAX_BYTES,
+  upBase,
+} from "../protocol/index.ts";
 import { bytesOf, type Chip, LARGE, type Regions, regionsOf } from "./chip.ts";
 import { ImageError } from "./errors.ts";
 import { type Identity, readIdentity } from "./identity.ts";
@@ -36,6 +47,9 @@ export interface JournalFinding {
 }
 
 const SCAN_BYTES = 65_536;
+const SECTOR_BYTES = 4096;
+const CONTROL_RESERVE_BYTES = 1024;
+const BURN_UNITS: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 
 /** @throws ImageError IMAGE_SIZE, IMAGE_TRUNCATED, IMAGE_VERSION or NOT_AN_IMAGE */
 export function inspectChip(chip: Chip): Inspection {
@@ -48,8 +62,21 @@ export function inspectChip(chip: Chip): Inspection {
   if (joined.state === "blank" || joined.state === "filling") {
     return { ...nothing(chip), state: joined.state, journal: journalFinding(regions, journal, joined) };
   }
-  const pages = readIdentity(chip, regions.identityCopies[joined.revision % 2] as number, joined.revision);
+  const pages = readInForce(chip, regions, joined);
   return withPad(chip, regions, journal, pages);
+}
+
+/**
+ * The identity of the journal's revision; when that cannot be read, an earlier one of the same fill: the one that the record
+ * names, or the one before.
+ */
+function readInForce(chip: Chip, regions: Regions, { revision, carried, generation }: Joined): Identity {
+  const [pages, ...earlier] = [revision, carried, revision - 1].map((each) =>
+    readIdentity(chip, regions.identityCopies[each % 2] as number, each),
+  ) as [Identity, ...Identity[]];
+  if (Object.values(pages).every(({ problem }) => problem === null || problem === "contents")) return pages;
+  const named = (it: Identity): boolean => shapeOf(it) !== null && it.identity.content?.generation === generation;
+  return (generation > 0 && earlier.find(named)) || pages;
 }
 
 function withPad(chip: Chip, regions: Regions, journal: Journal, pages: Identity): Inspection {
@@ -63,6 +90,11 @@ function withPad(chip: Chip, regions: Regions, journal: Journal, pages: Identity
   const end = regions.pad + shape.padLength;
   if (end > chip.size) throw new ImageError("IMAGE_TRUNCATED", { bytes: chip.size, needed: end });
 
+  if (!couldBeFilled(pages)) {
+    const fault = { section: "identity", why: WHY.contents } as const;
+    const finding = journalFinding(regions, journal, joinRecords(journal.records, null));
+    return { ...nothing(chip), ...pages, state: "faulty", fault, journal: finding };
+  }
   const { side } = pages.identity.content!;
   const joined = joinRecords(journal.records, side === "high" ? downEnd(shape) : null);
   const marks: PadPosition = { ...shape, ...joined, side };
@@ -108,12 +140,36 @@ function shapeOf({ identity, connection, encryption }: Identity): PadShape | nul
   return { padLength, slots: connection.content.slots, burnUnit: encryption.content.burnUnit };
 }
 
+/** A page that is damaged is named; what whole pages say together is a matter of the identity. */
 function pageFault(pages: Identity): Inspection["fault"] {
   for (const section of ["identity", "connection", "encryption"] as const) {
     const { problem } = pages[section];
-    if (problem !== null) return { section, why: WHY[problem] };
+    if (problem !== null && problem !== "contents") return { section, why: WHY[problem] };
   }
-  return null;
+  return { section: "identity", why: WHY.contents };
+}
+
+/** Whether a fill lays down such a pad (SPEC section 10). */
+function couldBeFilled({ identity, connection, encryption }: Identity): boolean {
+  const { padLength, firstSplit, side, asset, limit } = identity.content!;
+  const { slots, slotBytes, list } = connection.content!;
+  const { suite, burnUnit, longestText, controlReserve } = encryption.content!;
+  const shape: PadShape = { padLength, slots, burnUnit };
+  const noValue = asset === "" && limit === 0n && list.number === 0 && list.addresses.length === 0;
+  return (
+    suite === 1 &&
+    BURN_UNITS.includes(burnUnit) &&
+    padLength % SECTOR_BYTES === 0 &&
+    padLength >= 2 * SECTOR_BYTES &&
+    [slots.low, slots.high].every((count) => count === 0 || count === slotsAtIssue(padLength)) &&
+    firstSplit % burnUnit === 0 &&
+    firstSplit >= upBase(shape) &&
+    firstSplit <= downEnd(shape) - controlReserve &&
+    slotBytes === SLOT_BYTES &&
+    longestText === TEXT_MAX_BYTES &&
+    controlReserve === CONTROL_RESERVE_BYTES &&
+    (noValue || (side === "low" && isToken(shape)))
+  );
 }
 
 const WHY = {

@@ -1,6 +1,6 @@
 // The journal as it lies on a chip, and what its records say together (SPEC section 5).
 
-import { crc32, type State } from "../protocol/index.ts";
+import { crc32, type Receipt, type State } from "../protocol/index.ts";
 import { bytesOf, type Chip } from "./chip.ts";
 import { ImageError } from "./errors.ts";
 
@@ -24,7 +24,15 @@ export interface JournalRecord {
   readonly down: { readonly used: number; readonly burned: number };
   readonly split: number;
   readonly revision: number;
+  /** The revision that the identity in force carries where that is below the other, else 0. */
+  readonly carried: number;
   readonly pending: { readonly offset: number; readonly length: number };
+  /** The newest receipt of a token's server; sequence 0 for none. Money in minor units. */
+  readonly receipt: Pick<Receipt, "sequence" | "call" | "balance" | "up">;
+  /** What the server may still have debited or debit beyond it. */
+  readonly openCaps: bigint;
+  /** The number of the last call that the server welcomed, 0 for none. */
+  readonly answered: number;
 }
 
 /** What the valid records of the newest generation say together. */
@@ -69,6 +77,7 @@ export function joinRecords(all: readonly JournalRecord[], downEnd: number | nul
     downEnd === null
       ? { split: most(({ split }) => split), downUsed: most(({ down }) => down.used) }
       : foldHigh(records, downEnd);
+  const revision = most((record) => record.revision);
   return {
     sequence: Math.max(...all.map(({ sequence }) => sequence)),
     bootEpoch: Math.max(...all.map(({ bootEpoch }) => bootEpoch)),
@@ -78,8 +87,25 @@ export function joinRecords(all: readonly JournalRecord[], downEnd: number | nul
     up: { used: most(({ up }) => up.used), burned: most(({ up }) => up.burned) },
     down: { used: folded.downUsed, burned: most(({ down }) => down.burned) },
     split: folded.split,
-    revision: most(({ revision }) => revision),
+    revision,
+    carried: Math.max(...records.filter((record) => record.revision === revision).map(({ carried }) => carried)),
+    answered: most(({ answered }) => answered),
+    ...joinReceipts(records),
   };
+}
+
+/**
+ * The receipt of the highest sequence, and the most that a record allows beside it; or a record of a boot behind the first that
+ * holds it, which could not read it then.
+ */
+function joinReceipts(records: readonly JournalRecord[]): Pick<JournalRecord, "receipt" | "openCaps"> {
+  const sequence = Math.max(...records.map(({ receipt }) => receipt.sequence));
+  const holding = records.filter(({ receipt }) => receipt.sequence === sequence);
+  const first = Math.min(...holding.map(({ bootEpoch }) => bootEpoch));
+  const counted = records.filter((record) => record.bootEpoch > first || holding.includes(record));
+  let openCaps = 0n;
+  for (const record of counted) if (record.openCaps > openCaps) openCaps = record.openCaps;
+  return { receipt: holding[0]!.receipt, openCaps };
 }
 
 /** From the newest record to the oldest, each raised only as far as the newer ones leave room. */
@@ -121,5 +147,9 @@ function decode(place: Uint8Array, address: number): JournalRecord | null {
     split: u32(40),
     revision: u32(44),
     pending: { offset: u32(48), length: u32(52) },
+    receipt: { sequence: u32(60), call: u32(72), balance: view.getBigUint64(64, true), up: u32(76) },
+    openCaps: view.getBigUint64(96, true),
+    answered: u32(104),
+    carried: u32(108),
   };
 }

@@ -5,8 +5,8 @@ import {
   downEnd,
   type PadPosition,
   roomOf,
-  SLOT_BYTES,
   sealingDirection,
+  slotOffset,
   upBase,
 } from "../protocol/index.ts";
 import { bytesOf, type Chip } from "./chip.ts";
@@ -66,16 +66,15 @@ export function examinePad(chip: Chip, address: number, journaled: PadPosition):
 function withWitness(chip: Chip, address: number, marks: PadPosition): PadPosition {
   const { side } = marks;
   let { nextSlot } = marks;
-  while (nextSlot < marks.slots[side] && isZero(bytesOf(chip, address + slotOffset(marks, nextSlot), WITNESS_BYTES))) {
+  while (
+    nextSlot < marks.slots[side] &&
+    isZero(bytesOf(chip, address + slotOffset(marks, side, nextSlot), WITNESS_BYTES))
+  ) {
     nextSlot++;
   }
   const direction = sealingDirection(side);
   const used = marks[direction].used + zerosAhead(chip, address, marks);
   return { ...marks, nextSlot, [direction]: { used } };
-}
-
-function slotOffset({ side, padLength }: PadPosition, slot: number): number {
-  return side === "low" ? SLOT_BYTES * slot : padLength - SLOT_BYTES * (slot + 1);
 }
 
 /** How far the zeros next to the mark of the sealing direction reach, in whole burn units and not beyond split. */

@@ -2,13 +2,12 @@
 // length in pieces of any size, holds one item at a time, and gives out an item only when its place in the order is right.
 
 import { TearpadError, type Words } from "./errors.ts";
-import { runCost, TEXT_MAX_BYTES } from "./pad.ts";
+import { HEADER_BYTES, type ItemKind, type ItemShape, itemShape, TAG_BYTES } from "./item.ts";
+import { runCost } from "./pad.ts";
 
-const HEADER_BYTES = 4;
-const TAG_BYTES = 16;
-const CONTROL_BYTES = 16;
+const OPENING_BYTES = 16;
 /** A SLOT item and an OPENING item. */
-const SEGMENT_BYTES: number = HEADER_BYTES + CONTROL_BYTES + HEADER_BYTES + CONTROL_BYTES + TAG_BYTES;
+const SEGMENT_BYTES: number = HEADER_BYTES + TAG_BYTES + HEADER_BYTES + OPENING_BYTES + TAG_BYTES;
 
 /** One item of a bundle: its place, counted from the start of the bundle, and its bytes as they stand there. */
 export type Item = { readonly position: number; readonly bytes: Uint8Array } & (
@@ -17,7 +16,8 @@ export type Item = { readonly position: number; readonly bytes: Uint8Array } & (
   | { readonly kind: "data" | "last"; readonly textLength: number }
 );
 
-const KINDS = ["slot", "data", "last", "opening"] as const;
+/** The kinds of which bundles are made. */
+const KINDS: readonly ItemKind[] = ["slot", "data", "last", "opening"];
 
 /** Why a bundle cannot be opened as a whole. `position` is in bytes from its start. */
 export class BundleError extends TearpadError<"BAD_BUNDLE" | "TRUNCATED", { position: number }> {
@@ -74,14 +74,10 @@ function refusal(before: Item["kind"] | null): string {
   return before === null ? "This is not a bundle" : "The bundle has something here that does not belong";
 }
 
-/** The kind and the length of the item that a header announces, or null when there is no such item. */
-function classify(header: Uint8Array): { kind: Item["kind"]; length: number } | null {
-  const n = (header[0] as number) | ((header[1] as number) << 8);
-  const kind = KINDS[header[2] as number];
-  if (kind === undefined || header[3] !== 0) return null;
-  if (kind === "slot") return n === CONTROL_BYTES ? { kind, length: HEADER_BYTES + n } : null;
-  if (kind === "opening" ? n !== CONTROL_BYTES : n > TEXT_MAX_BYTES) return null;
-  return { kind, length: HEADER_BYTES + n + TAG_BYTES };
+/** The item of a bundle that a header announces, or null when there is no such item. */
+function classify(header: Uint8Array): (ItemShape & { readonly kind: Item["kind"] }) | null {
+  const shape = itemShape(header);
+  return shape !== null && KINDS.includes(shape.kind) ? (shape as ItemShape & { readonly kind: Item["kind"] }) : null;
 }
 
 /** A segment is SLOT, OPENING, then any number of DATA, the last segment with a LAST behind them. */

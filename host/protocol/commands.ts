@@ -2,7 +2,34 @@
 // request and how to read its reply; a reply of another length than it must have reads as null.
 
 import { type DeviceErrorCode, errorCode, type Section, type State, sectionName, stateName } from "./errors.ts";
+import { type ItemKind, kindOf } from "./item.ts";
+import { type AddressList, packAddresses, type Receipt } from "./link.ts";
 import type { PadShape, Side } from "./pad.ts";
+
+/** The commands by their names, as frames name them. */
+export const COMMAND_TYPES = {
+  HELLO: 0x01,
+  INFO: 0x02,
+  PAGE: 0x03,
+  VALUE: 0x04,
+  FILL: 0x10,
+  WRITE: 0x11,
+  COMMIT: 0x12,
+  BEGIN: 0x20,
+  SEAL: 0x21,
+  RAISE: 0x22,
+  FIND: 0x30,
+  OPEN: 0x31,
+  RELEASE: 0x32,
+  RELEASE_SLOT: 0x33,
+  CALL: 0x40,
+  READY: 0x41,
+  STATE: 0x42,
+} as const;
+export type CommandName = keyof typeof COMMAND_TYPES;
+
+/** Commands that are answered at any session and sequence, change nothing, and whose replies are not kept. */
+const ASIDE: readonly CommandName[] = ["HELLO", "INFO", "PAGE", "VALUE"];
 
 export interface Command<Request, Reply> {
   readonly name: string;
@@ -19,6 +46,9 @@ const SUITE = 1;
 const NEW_RUN = 0xffffffff;
 const SLOT_ITEM_BYTES = 20;
 const OPENING_ITEM_BYTES = 36;
+const WELCOME_ITEM_BYTES = 68;
+const READY_ITEM_BYTES = 84;
+const STATE_ITEM_BYTES = 40;
 
 export interface Hello {
   readonly nonce: number;
@@ -87,6 +117,61 @@ export interface FillParameters extends Omit<PadShape, "slots"> {
   readonly highestProportion: number;
   /** At most 64 bytes of UTF-8; what is longer is cut. */
   readonly sourceName: string;
+  /** For a token, and only for one: its money and where its server is. */
+  readonly token?: TokenParameters;
+}
+
+/** What a fill lays down about the value of a token. Money in minor units. */
+export interface TokenParameters {
+  /** 1 to 8 characters of A-Z and 0-9. */
+  readonly asset: string;
+  /** What a link may cost without a press of the button. */
+  readonly limit: bigint;
+  /** The first receipt. */
+  readonly receipt: Pick<Receipt, "sequence" | "balance" | "mac">;
+  readonly addresses: AddressList;
+}
+
+/** The money that a device knows of (SPEC section 14), in minor units. What a pad of two people has none of is 0. */
+export interface Value {
+  /** `sequence` is 0 while there is no receipt. */
+  readonly receipt: Pick<Receipt, "sequence" | "call" | "balance" | "up">;
+  /** What the server may still have debited or debit beyond the receipt. */
+  readonly openCaps: bigint;
+  /** The number of the last call that the server welcomed, 0 for none. */
+  readonly answered: number;
+  /** What a link may cost without a press of the button. */
+  readonly limit: bigint;
+  readonly asset: string;
+  readonly link: LinkStatus;
+}
+
+/** How a device stands to its server: its ready left, and then it opened a receipt of this call. */
+export type LinkStatus = "none" | "ready" | "linked";
+const LINK_STATUSES: readonly LinkStatus[] = ["none", "ready", "linked"];
+
+/** A call: its slot, and the item that names it. */
+export interface Call {
+  readonly slot: number;
+  readonly slotItem: Uint8Array;
+}
+
+/** What a device answers to a welcome. */
+export interface ReadyRequest {
+  readonly welcomeItem: Uint8Array;
+  /** The boxes from the welcome's up mark to this mark are sent again. */
+  readonly again: number;
+  /** The number in its run of the next box; 0 for a new run. */
+  readonly number: number;
+  /** What the server may debit in this link, in minor units. */
+  readonly cap: bigint;
+}
+
+/** A box as its device opened it. `refused`: a control box that the device did not take; nothing changed then. */
+export interface OpenedBox {
+  readonly kind: ItemKind;
+  readonly refused: boolean;
+  readonly text: Uint8Array;
 }
 
 /** A segment as its first two items on the wire, and where its boxes begin. */
@@ -118,9 +203,7 @@ export type BoxKind = "data" | "last";
 const BOX_KINDS: readonly BoxKind[] = ["data", "last"];
 
 const hello: Command<{ nonce: number }, Hello> = {
-  name: "HELLO",
-  type: 0x01,
-  aside: true,
+  ...named("HELLO"),
   encode: ({ nonce }) => payload(nonce),
   decode: (reply) => {
     if (reply.length !== 16) return null;
@@ -136,9 +219,7 @@ const hello: Command<{ nonce: number }, Hello> = {
 };
 
 const info: Command<void, Info> = {
-  name: "INFO",
-  type: 0x02,
-  aside: true,
+  ...named("INFO"),
   encode: () => payload(),
   decode: (reply) => {
     if (reply.length !== 112) return null;
@@ -175,17 +256,13 @@ const info: Command<void, Info> = {
 };
 
 const page: Command<{ page: number }, Uint8Array> = {
-  name: "PAGE",
-  type: 0x03,
-  aside: true,
+  ...named("PAGE"),
   encode: ({ page }) => payload(page),
   decode: (reply) => (reply.length === 256 ? reply : null),
 };
 
 const fill: Command<FillParameters, void> = {
-  name: "FILL",
-  type: 0x10,
-  aside: false,
+  ...named("FILL"),
   encode: (parameters) => {
     const bytes = new Uint8Array(112);
     const view = viewOf(bytes);
@@ -202,31 +279,35 @@ const fill: Command<FillParameters, void> = {
     view.setUint32(40, parameters.longestRepetition, true);
     view.setUint32(44, parameters.highestProportion, true);
     new TextEncoder().encodeInto(parameters.sourceName, bytes.subarray(48));
-    return bytes;
+    return parameters.token === undefined ? bytes : payload(bytes, tokenBytes(parameters.token));
   },
   decode: nothing,
 };
 
+function tokenBytes({ asset, limit, receipt, addresses: { number, addresses } }: TokenParameters): Uint8Array {
+  if (!/^[A-Z0-9]{1,8}$/.test(asset)) throw new RangeError(`"${asset}" as an asset`);
+  const code = new Uint8Array(8);
+  new TextEncoder().encodeInto(asset, code);
+  return payload(
+    ...[code, u64(limit), receipt.sequence, 0, u64(receipt.balance), exactly(receipt.mac, 16)],
+    ...[addresses.length, number, packAddresses(addresses)],
+  );
+}
+
 const write: Command<{ offset: number; bytes: Uint8Array }, { next: number }> = {
-  name: "WRITE",
-  type: 0x11,
-  aside: false,
+  ...named("WRITE"),
   encode: ({ offset, bytes }) => payload(offset, bytes),
   decode: (reply) => (reply.length === 4 ? { next: viewOf(reply).getUint32(0, true) } : null),
 };
 
 const commit: Command<{ key: Uint8Array; tag: Uint8Array }, void> = {
-  name: "COMMIT",
-  type: 0x12,
-  aside: false,
+  ...named("COMMIT"),
   encode: ({ key, tag }) => payload(exactly(key, 32), exactly(tag, 16)),
   decode: nothing,
 };
 
 const begin: Command<{ run: number | null; number: number }, Begun> = {
-  name: "BEGIN",
-  type: 0x20,
-  aside: false,
+  ...named("BEGIN"),
   encode: ({ run, number }) => payload(run ?? NEW_RUN, number),
   decode: (reply) => {
     if (reply.length !== 8 + SLOT_ITEM_BYTES + OPENING_ITEM_BYTES) return null;
@@ -241,9 +322,7 @@ const begin: Command<{ run: number | null; number: number }, Begun> = {
 };
 
 const seal: Command<{ kind: BoxKind; text: Uint8Array }, SealedBox> = {
-  name: "SEAL",
-  type: 0x21,
-  aside: false,
+  ...named("SEAL"),
   encode: ({ kind, text }) => payload(BOX_KINDS.indexOf(kind) + 1, text),
   decode: (reply) => {
     if (reply.length < 8 + 20) return null;
@@ -253,17 +332,13 @@ const seal: Command<{ kind: BoxKind; text: Uint8Array }, SealedBox> = {
 };
 
 const raise: Command<{ split: number }, { split: number }> = {
-  name: "RAISE",
-  type: 0x22,
-  aside: false,
+  ...named("RAISE"),
   encode: ({ split }) => payload(split),
   decode: (reply) => (reply.length === 4 ? { split: viewOf(reply).getUint32(0, true) } : null),
 };
 
 const find: Command<{ tag: Uint8Array; openingItem: Uint8Array }, Opening> = {
-  name: "FIND",
-  type: 0x30,
-  aside: false,
+  ...named("FIND"),
   encode: ({ tag, openingItem }) => payload(exactly(tag, 16), exactly(openingItem, OPENING_ITEM_BYTES)),
   decode: (reply) => {
     if (reply.length !== 20) return null;
@@ -273,32 +348,71 @@ const find: Command<{ tag: Uint8Array; openingItem: Uint8Array }, Opening> = {
   },
 };
 
-const open: Command<{ offset: number; box: Uint8Array }, { kind: BoxKind; text: Uint8Array }> = {
-  name: "OPEN",
-  type: 0x31,
-  aside: false,
+const open: Command<{ offset: number; box: Uint8Array }, OpenedBox> = {
+  ...named("OPEN"),
   encode: ({ offset, box }) => payload(offset, box),
   decode: (reply) => {
-    if (reply.length < 4) return null;
-    const kind = BOX_KINDS[viewOf(reply).getUint32(0, true) - 1];
-    return kind === undefined ? null : { kind, text: reply.subarray(4) };
+    const kind = reply.length < 4 ? null : kindOf(reply[0]!);
+    return kind === null ? null : { kind, refused: reply[1] === 1, text: reply.subarray(4) };
   },
 };
 
 const release: Command<{ offset: number; length: number }, { used: number }> = {
-  name: "RELEASE",
-  type: 0x32,
-  aside: false,
+  ...named("RELEASE"),
   encode: ({ offset, length }) => payload(offset, length),
   decode: (reply) => (reply.length === 4 ? { used: viewOf(reply).getUint32(0, true) } : null),
 };
 
 const releaseSlot: Command<{ slot: number }, void> = {
-  name: "RELEASE_SLOT",
-  type: 0x33,
-  aside: false,
+  ...named("RELEASE_SLOT"),
   encode: ({ slot }) => payload(slot),
   decode: nothing,
+};
+
+const value: Command<void, Value> = {
+  ...named("VALUE"),
+  encode: () => payload(),
+  decode: (reply) => {
+    if (reply.length !== 56) return null;
+    const view = viewOf(reply);
+    const u32At = (offset: number) => view.getUint32(offset, true);
+    const u64At = (offset: number) => view.getBigUint64(offset, true);
+    const asset = reply.subarray(40, 48);
+    return {
+      receipt: { sequence: u32At(0), call: u32At(4), balance: u64At(8), up: u32At(24) },
+      openCaps: u64At(16),
+      answered: u32At(28),
+      limit: u64At(32),
+      asset: String.fromCharCode(...asset.filter((byte) => byte !== 0)),
+      link: LINK_STATUSES[reply[48]!] ?? "none",
+    };
+  },
+};
+
+const call: Command<{ skip: boolean }, Call> = {
+  ...named("CALL"),
+  encode: ({ skip }) => payload(skip ? 1 : 0),
+  decode: (reply) =>
+    reply.length === 4 + SLOT_ITEM_BYTES
+      ? { slot: viewOf(reply).getUint32(0, true), slotItem: reply.subarray(4) }
+      : null,
+};
+
+const ready: Command<ReadyRequest, Uint8Array> = {
+  ...named("READY"),
+  encode: ({ welcomeItem, again, number, cap }) =>
+    payload(exactly(welcomeItem, WELCOME_ITEM_BYTES), again, number, u64(cap)),
+  decode: (reply) => (reply.length === READY_ITEM_BYTES ? reply : null),
+};
+
+const state: Command<{ cap: bigint; ends: boolean }, SealedBox> = {
+  ...named("STATE"),
+  encode: ({ cap, ends }) => payload(u64(cap), ends ? 1 : 0),
+  decode: (reply) => {
+    if (reply.length !== 8 + STATE_ITEM_BYTES) return null;
+    const view = viewOf(reply);
+    return { mark: view.getUint32(0, true), offset: view.getUint32(4, true), box: reply.subarray(8) };
+  },
 };
 
 /** The commands of SPEC section 8. */
@@ -306,6 +420,7 @@ export const commands: {
   readonly hello: typeof hello;
   readonly info: typeof info;
   readonly page: typeof page;
+  readonly value: typeof value;
   readonly fill: typeof fill;
   readonly write: typeof write;
   readonly commit: typeof commit;
@@ -316,7 +431,17 @@ export const commands: {
   readonly open: typeof open;
   readonly release: typeof release;
   readonly releaseSlot: typeof releaseSlot;
-} = { hello, info, page, fill, write, commit, begin, seal, raise, find, open, release, releaseSlot };
+  readonly call: typeof call;
+  readonly ready: typeof ready;
+  readonly state: typeof state;
+} = {
+  ...{ hello, info, page, value, fill, write, commit, begin, seal, raise, find, open, release, releaseSlot },
+  ...{ call, ready, state },
+};
+
+function named<Name extends CommandName>(name: Name): { name: Name; type: number; aside: boolean } {
+  return { name, type: COMMAND_TYPES[name], aside: ASIDE.includes(name) };
+}
 
 /** The parts one after the other; a number is a u32. */
 function payload(...parts: (number | Uint8Array)[]): Uint8Array {
@@ -335,6 +460,13 @@ function payload(...parts: (number | Uint8Array)[]): Uint8Array {
 function u32(value: number): number {
   if (value !== value >>> 0) throw new RangeError(`${value} is not an unsigned 32-bit number`);
   return value;
+}
+
+function u64(value: bigint): Uint8Array {
+  if (value !== BigInt.asUintN(64, value)) throw new RangeError(`${value} is not an unsigned 64-bit number`);
+  const bytes = new Uint8Array(8);
+  viewOf(bytes).setBigUint64(0, value, true);
+  return bytes;
 }
 
 function exactly(bytes: Uint8Array, length: number): Uint8Array {

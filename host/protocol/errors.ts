@@ -72,7 +72,15 @@ export interface DeviceFacts {
   WRONG_SIDE: Nothing;
   BUSY: { done: number; total: number };
   SUITE_UNKNOWN: { suite: number };
+  CALL_FIRST: Nothing;
+  PRESENCE: { refused: boolean };
+  OLDER: { older: "device" | "server"; number: OlderNumber; device: number; server: number };
+  SLOT_KEPT: { slot: number };
 }
+
+/** The numbers that device and server compare at every call, in this order (SPEC section 13). */
+const OLDER_NUMBERS = ["unknown", "up used", "down released", "next slot", "down used", "split", "receipt"] as const;
+export type OlderNumber = (typeof OLDER_NUMBERS)[number];
 export type DeviceErrorCode = keyof DeviceFacts;
 
 /** An error that a device answered with, or that the host can tell from INFO before it asks. */
@@ -259,9 +267,9 @@ const ERRORS: { readonly [C in DeviceErrorCode]: Kind<DeviceFacts[C]> } = {
   WRONG_SIDE: {
     number: 19,
     facts: none,
-    message: () => "Only the high side of a pad can grant.",
+    message: () => "This device is not on the side of its pad that can do this.",
     pad: UNTOUCHED,
-    advice: "Seal without a grant here, or grant on the other device.",
+    advice: "Grants are given by the high side of a pad; calls are made by tokens.",
   },
   BUSY: {
     number: 20,
@@ -276,6 +284,44 @@ const ERRORS: { readonly [C in DeviceErrorCode]: Kind<DeviceFacts[C]> } = {
     message: ({ suite }) => `The device does not know suite ${suite}.`,
     pad: UNTOUCHED,
     advice: "Update the device's firmware or this program, so that both are of one version.",
+  },
+  CALL_FIRST: {
+    number: 22,
+    facts: none,
+    message: () => "This token seals only within a link to its server.",
+    pad: "No pad bytes were used and no value has moved.",
+    advice: "Call the server first, and seal when the link stands.",
+  },
+  PRESENCE: {
+    number: 23,
+    facts: (detail) => ({ refused: detail === 1 }),
+    message: ({ refused }) =>
+      refused
+        ? "The owner refused at the button to spend more than the limit."
+        : "More than the owner's limit is to be spent: the device waits for its button.",
+    pad: "No pad bytes were used and no value has moved.",
+    advice: "Press the device's button and ask again, or allow at most the limit.",
+  },
+  OLDER: {
+    number: 24,
+    facts: (detail, a, b, c) => ({
+      older: detail === 1 ? "server" : "device",
+      number: OLDER_NUMBERS[a] ?? "unknown",
+      device: b,
+      server: c,
+    }),
+    message: ({ older, number, device, server }) =>
+      `The ${older} is older than the ${older === "device" ? "server" : "device"} remembers it: ${number} is ${device} here and ${server} there.`,
+    pad: "No link was made: no pad bytes were used and no value has moved.",
+    advice:
+      "Somebody put back an earlier state, or another copy of this device was used. Ask whoever runs the server: the pad is retired, and the value is moved to a new one.",
+  },
+  SLOT_KEPT: {
+    number: 25,
+    facts: (_detail, a) => ({ slot: a }),
+    message: ({ slot }) => `The device keeps slot ${slot}: too many calls in a row were given up.`,
+    pad: "No pad bytes were used and no value has moved.",
+    advice: "Call again with the same slot: the server knows no later ones. Check that it is the right server.",
   },
 };
 

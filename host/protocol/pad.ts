@@ -49,6 +49,17 @@ export function firstSplitOfPair(shape: PadShape): number {
   return roundDown(base + Math.floor((downEnd(shape) - base) / 2), shape.burnUnit);
 }
 
+/** The first split of a token: a sixteenth of what lies between its slots and the end of the pad. */
+export function firstSplitOfToken(shape: PadShape): number {
+  const base = upBase(shape);
+  return roundDown(base + Math.floor((downEnd(shape) - base) / 16), shape.burnUnit);
+}
+
+/** Whether a pad is that of a token and its server: slots on the low side only. */
+export function isToken({ slots }: PadShape): boolean {
+  return slots.low > 0 && slots.high === 0;
+}
+
 /** The direction in which a side seals. */
 export function sealingDirection(side: Side): Direction {
   return side === "low" ? "up" : "down";

@@ -12,7 +12,7 @@ import { type Attacked, attackedStates } from "./states.ts";
 /** Every reply, and every error that needs no bad chip, no low supply and no second pad. */
 const EXPECTED = [
   ...Object.values(commands).map(({ type }) => `0x${type.toString(16)}`),
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 19, 20, 21].map((code) => `error ${code}`),
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 19, 20, 21, 22].map((code) => `error ${code}`),
 ];
 const HELLO = encodeFrame({ type: commands.hello.type, sequence: 0, session: 0, payload: new Uint8Array(4) });
 const INFO = encodeFrame({ type: commands.info.type, sequence: 0, session: 0, payload: new Uint8Array(0) });

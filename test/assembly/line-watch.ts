@@ -10,24 +10,14 @@ import {
   FrameDecoder,
   type FrameFault,
 } from "../../host/protocol/index.ts";
-import {
-  COMMAND,
-  CONTROL_RESERVE,
-  DOWN_END,
-  HIGH,
-  LOW,
-  PAD,
-  type Rig,
-  readU32,
-  SLOTS,
-  slotAt,
-  UP_BASE,
-} from "../torture/rig.ts";
-import type { Segment } from "../torture/scenarios.ts";
+import { COMMAND, CONTROL_RESERVE, type Ground, LOW, PAD, type Rig, readU32, SLOT_SIZE } from "../torture/rig.ts";
+import type { Box, Segment } from "../torture/scenarios.ts";
+import { TOKEN } from "../torture/token.ts";
 import type { Attacked } from "./states.ts";
 
 const ERROR_TYPE = 0xff;
-const PAGE = 0x03;
+const GRANT_KIND = 7;
+const STATE_SIZE = 52;
 const BAD_FRAME = 1;
 const NO_SESSION = 2;
 const WRONG_SEQUENCE = 3;
@@ -57,7 +47,9 @@ export class LineWatch {
   sequence: number;
   readonly #rig: Rig;
   readonly #side: number;
+  readonly #ground: Ground;
   readonly #segments: readonly Segment[];
+  readonly #told: readonly Box[];
   readonly #asking = new FrameDecoder();
   readonly #answering = new FrameDecoder();
   readonly #asked: (Frame | FrameFault)[] = [];
@@ -69,10 +61,12 @@ export class LineWatch {
   #found: number | null = null;
 
   /** Watches a device from the moment at which it was put into this state. */
-  constructor({ rig, snapshot, side, segments, opened, found }: Attacked) {
+  constructor({ rig, snapshot, side, ground, segments, told = [], opened, found }: Attacked) {
     this.#rig = rig;
     this.#side = side;
+    this.#ground = ground;
     this.#segments = segments;
+    this.#told = told;
     this.#opened = [...opened];
     this.#found = found;
     this.session = snapshot.session;
@@ -124,7 +118,7 @@ export class LineWatch {
     }
     const { type, sequence, session } = asked;
     this.#must(answer.sequence === sequence && answer.session === session, "an answer is not to the frame before it");
-    if (type > 0 && type <= PAGE) {
+    if (type > 0 && type <= COMMAND.VALUE) {
       this.#judgeAside(asked, answer, code, wrote);
       return;
     }
@@ -172,8 +166,8 @@ export class LineWatch {
       answer.type === (type | 0x80) && hasForm(type, answer.payload),
       `the reply to command ${type} has not its form`,
     );
-    if (type === COMMAND.info) this.#compare(answer.payload);
-    if (type !== COMMAND.hello) return;
+    if (type === COMMAND.INFO) this.#compare(answer.payload);
+    if (type !== COMMAND.HELLO) return;
     this.session = readU32(answer.payload, 8);
     this.sequence = 1;
     this.#kept = null;
@@ -181,41 +175,65 @@ export class LineWatch {
 
   /** Carries a success over to the marks (SPEC section 8). */
   #account(type: number, payload: Uint8Array, reply: Uint8Array, wrote: number): void {
-    if (type === COMMAND.fill) this.#marks = null;
+    if (type === COMMAND.FILL) this.#marks = null;
     if (this.#marks === null) return;
-    if (type === COMMAND.begin) this.#began(this.#marks, reply);
-    else if (type === COMMAND.seal) this.#sealed(this.#marks, payload, reply);
-    else if (type === COMMAND.raise)
+    if (type === COMMAND.BEGIN) this.#began(this.#marks, reply);
+    else if (type === COMMAND.SEAL) this.#sealed(this.#marks, payload, reply);
+    else if (type === COMMAND.RAISE)
       this.#splitIs(this.#marks, readU32(reply, 0), Math.max(readU32(payload, 0), this.#marks.split), wrote);
-    else if (type === COMMAND.find) this.#foundSlot(this.#marks, payload, reply, wrote);
-    else if (type === COMMAND.open) this.#openedBox(payload, reply, wrote);
-    else if (type === COMMAND.release) this.#released(this.#marks, payload, reply, wrote);
-    else if (type === COMMAND.releaseSlot)
+    else if (type === COMMAND.FIND) this.#foundSlot(this.#marks, payload, reply, wrote);
+    else if (type === COMMAND.OPEN) this.#openedBox(this.#marks, payload, reply, wrote);
+    else if (type === COMMAND.CALL) this.#called(this.#marks, payload, reply, wrote);
+    else if (type === COMMAND.READY) this.#marks.next++;
+    else if (type === COMMAND.STATE) this.#stated(this.#marks, reply);
+    else if (type === COMMAND.RELEASE) this.#released(this.#marks, payload, reply, wrote);
+    else if (type === COMMAND.RELEASE_SLOT)
       this.#must(readU32(payload, 0) === this.#found, "a slot was released that was not found");
   }
 
   #began(marks: Marks, reply: Uint8Array): void {
     const slot = readU32(reply, 0);
-    const at = slotAt(this.#side === LOW ? LOW : HIGH, slot);
-    this.#must(slot === marks.next && slot < SLOTS, "BEGIN took another slot than the next");
+    const { pad, slots } = this.#ground;
+    const at = this.#side === LOW ? slot * SLOT_SIZE : pad.length - (slot + 1) * SLOT_SIZE;
+    this.#must(slot === marks.next && slot < slots, "BEGIN took another slot than the next");
     this.#must(readU32(reply, 4) === this.#own(marks), "BEGIN told another mark");
     this.#must(
-      Buffer.compare(reply.subarray(12, 28), PAD.subarray(at, at + 16)) === 0,
+      Buffer.compare(reply.subarray(12, 28), pad.subarray(at, at + 16)) === 0,
       "the tag is not that of the slot",
     );
     marks.next++;
   }
 
+  #called(marks: Marks, payload: Uint8Array, reply: Uint8Array, wrote: number): void {
+    const skipped = readU32(payload, 0);
+    marks.next += skipped;
+    const at = marks.next * SLOT_SIZE;
+    this.#must(wrote > 0 === skipped > 0, "a call wrote without giving a slot up, or the other way round");
+    this.#must(readU32(reply, 0) === marks.next, "CALL took another slot than the next");
+    this.#must(
+      Buffer.compare(reply.subarray(8), this.#ground.pad.subarray(at, at + 16)) === 0,
+      "the tag is not that of the slot",
+    );
+  }
+
+  #stated(marks: Marks, reply: Uint8Array): void {
+    this.#must(readU32(reply, 0) === marks.up, "a state does not lie at the mark");
+    marks.up += STATE_SIZE;
+    this.#must(marks.split >= this.#ground.upBase + marks.up, "a state beyond what is left");
+  }
+
   #sealed(marks: Marks, payload: Uint8Array, reply: Uint8Array): void {
     const size = payload.length - 4 + 32;
     const mark = this.#own(marks);
-    const offset = this.#side === LOW ? UP_BASE + mark : DOWN_END - mark - size;
+    const offset = this.#side === LOW ? this.#ground.upBase + mark : this.#ground.downEnd - mark - size;
     this.#must(readU32(reply, 0) === mark && readU32(reply, 4) === offset, "a box does not lie at the mark");
     this.#must(reply.length === 8 + 4 + size - 32 + 16, "a box has not the length of its text");
     if (this.#side === LOW) marks.up += size;
     else marks.down += size;
     const room =
-      this.#side === LOW ? marks.split - UP_BASE - marks.up : DOWN_END - marks.down - CONTROL_RESERVE - marks.split;
+      this.#side === LOW
+        ? marks.split - this.#ground.upBase - marks.up
+        : this.#ground.downEnd - marks.down - CONTROL_RESERVE - marks.split;
     this.#must(room >= 0, "a box beyond what is left");
   }
 
@@ -223,7 +241,7 @@ export class LineWatch {
     this.#must(split === expected && wrote > 0 === split > marks.split, `split ${marks.split} became ${split}`);
     marks.split = split;
     this.#must(
-      this.#side === LOW || split + CONTROL_RESERVE <= DOWN_END - marks.down || wrote === 0,
+      this.#side === LOW || split + CONTROL_RESERVE <= this.#ground.downEnd - marks.down || wrote === 0,
       "more was granted than is left",
     );
   }
@@ -244,14 +262,20 @@ export class LineWatch {
     );
   }
 
-  #openedBox(payload: Uint8Array, reply: Uint8Array, wrote: number): void {
+  #openedBox(marks: Marks, payload: Uint8Array, reply: Uint8Array, wrote: number): void {
     const offset = readU32(payload, 0);
-    const box = this.#segments.flatMap(({ boxes }) => boxes).find((one) => one.offset === offset);
+    const box = [...this.#segments.flatMap(({ boxes }) => boxes), ...this.#told].find((one) => one.offset === offset);
     if (box === undefined || Buffer.compare(box.item, payload.subarray(4)) !== 0) {
       this.#must(false, "a box was opened that the twin never sealed");
       return;
     }
-    this.#must(wrote === 0 && Buffer.compare(reply.subarray(4), box.text) === 0, "a box opened to another text");
+    const refused = reply[1] === 1;
+    this.#must(Buffer.compare(reply.subarray(4), box.text) === 0, "a box opened to another text");
+    this.#must(
+      wrote > 0 === (this.#told.includes(box) && !refused),
+      "a box wrote that tells nothing, or the other way round",
+    );
+    if (reply[0] === GRANT_KIND && !refused) marks.split = Math.max(marks.split, readU32(box.text, 0));
     this.#opened.push([offset, offset + 32 + box.text.length]);
   }
 
@@ -263,7 +287,10 @@ export class LineWatch {
       .toSorted(([a], [b]) => a - b)
       .reduce((to, [from, until]) => (from <= to ? Math.max(to, until) : to), start);
     this.#must(wrote > 0 && covered >= end, "pad bytes were released that were not verified");
-    const mark = this.#side === LOW ? Math.max(marks.down, DOWN_END - start) : Math.max(marks.up, end - UP_BASE);
+    const mark =
+      this.#side === LOW
+        ? Math.max(marks.down, this.#ground.downEnd - start)
+        : Math.max(marks.up, end - this.#ground.upBase);
     this.#must(readU32(reply, 0) === mark, "a release moved the mark to another place than its end");
     if (this.#side === LOW) marks.down = mark;
     else marks.up = mark;
@@ -308,9 +335,11 @@ function isSame(one: Frame, other: Frame): boolean {
   return one.sequence === other.sequence && one.type === other.type && Buffer.compare(one.payload, other.payload) === 0;
 }
 
-/** What of an answer never shows the pad: of BEGIN not the tag of the slot, sent in clear, nor the text of an opening, which may be twelve zeros. */
+/** What of an answer never shows the pad: not the tag of a slot, sent in clear, nor what the core says itself, which may be zeros in a row. */
 function hiddenPart(frame: Frame): Uint8Array {
-  return frame.type === (COMMAND.begin | 0x80) ? frame.payload.subarray(48) : frame.payload;
+  if ([COMMAND.CALL, COMMAND.READY, COMMAND.STATE].some((type) => frame.type === (type | 0x80)))
+    return new Uint8Array(0);
+  return frame.type === (COMMAND.BEGIN | 0x80) ? frame.payload.subarray(48) : frame.payload;
 }
 
 /** Pad bytes in a row that nothing but the pad can explain. */
@@ -319,10 +348,12 @@ const FILTER_BITS = 22;
 
 const filter = new Uint8Array(1 << FILTER_BITS);
 const runs: ReadonlySet<string> = new Set(
-  Array.from({ length: PAD.length - RUN + 1 }, (_, at) => {
-    filter[hash(PAD, at)] = 1;
-    return keyOf(PAD, at);
-  }),
+  [PAD, TOKEN.pad].flatMap((pad) =>
+    Array.from({ length: pad.length - RUN + 1 }, (_, at) => {
+      filter[hash(pad, at)] = 1;
+      return keyOf(pad, at);
+    }),
+  ),
 );
 
 /** Whether these bytes hold eight consecutive ones of the pad. */

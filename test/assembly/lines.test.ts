@@ -19,8 +19,8 @@ import {
   type Transport,
 } from "../../host/driver/index.ts";
 import { cobsEncode, encodeFrame, FrameDecoder } from "../../host/protocol/index.ts";
-import { attachTcp, builtCore, Flash, Machine, openImage } from "../../simulator/index.ts";
-import { plug, scratchDirectory, scratchOutbox, talkTo } from "../host/pair.ts";
+import { attachTcp, builtCore, Flash, lineTo, Machine, openImage } from "../../simulator/index.ts";
+import { scratchDirectory, scratchOutbox, talkTo } from "../host/pair.ts";
 import { ended, start } from "../simulator/process.ts";
 import { type ImagePair, makeImagePair, withImage } from "./image-pair.ts";
 import { PadObserver } from "./pad-observer.ts";
@@ -69,7 +69,7 @@ function machineOn(path: string): Machine {
 const LINES: Readonly<Record<string, (path: string) => Promise<Connect>>> = {
   "in this process": async (path) => {
     const machine = machineOn(path);
-    return async () => plug(machine);
+    return async () => lineTo(machine);
   },
   "behind a TCP port": async (path) => {
     const line = await attachTcp(machineOn(path));

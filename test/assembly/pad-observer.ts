@@ -67,10 +67,10 @@ export class PadObserver {
 
   #see({ bytes, whole }: { bytes: Uint8Array; whole: boolean }, side: "low" | "high", padLength: number): void {
     const item = bytes.slice(20, whole ? -4 : bytes.length);
-    if (bytes[0] === (COMMAND.seal | 0x80) && bytes.length > 24) {
+    if (bytes[0] === (COMMAND.SEAL | 0x80) && bytes.length > 24) {
       const start = readU32(bytes, 16);
       this.emissions.push({ start, end: start + 32 + (readU32(bytes, 20) & 0xffff), item });
-    } else if (bytes[0] === (COMMAND.begin | 0x80) && bytes.length > 24) {
+    } else if (bytes[0] === (COMMAND.BEGIN | 0x80) && bytes.length > 24) {
       const slot = readU32(bytes, 12);
       const start = side === "low" ? SLOT_BYTES * slot : padLength - SLOT_BYTES * (slot + 1);
       this.emissions.push({ start, end: start + SLOT_BYTES, item });

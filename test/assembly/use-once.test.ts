@@ -14,12 +14,11 @@ import {
   type Transport,
 } from "../../host/driver/index.ts";
 import { FrameDecoder } from "../../host/protocol/index.ts";
-import { type Cut, type HalCallName, type Machine, TEARS } from "../../simulator/index.ts";
+import { type Cut, type HalCallName, lineTo, type Machine, TEARS } from "../../simulator/index.ts";
 import {
   fastClock,
   makePair,
   type Pair,
-  plug,
   plugVanishing,
   SECTORS_BEFORE_PAD,
   scratchDirectory,
@@ -251,11 +250,12 @@ describe("T-04 a second use of the pad is blocked by the device itself", () => {
 
   it("T-04 a frame of an earlier session is refused with the marks, before and after a restart, and seals nothing", async () => {
     const sent: Uint8Array[] = [];
+    const line = lineTo(pair.low);
     const recorded: Transport = {
-      ...plug(pair.low),
+      ...line,
       write: async (bytes) => {
         sent.push(bytes);
-        await plug(pair.low).write(bytes);
+        await line.write(bytes);
       },
     };
     const device = await openDevice(recorded, { clock: fastClock });

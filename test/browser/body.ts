@@ -9,6 +9,8 @@ export interface Body {
   boot(traps?: number): void;
   /** Takes bytes from the line and returns what the device sends for them, by default after all work that they begin. */
   feed(bytes: Uint8Array, wait?: boolean): Uint8Array;
+  /** What the next look at the button finds, once. It is not pressed otherwise. */
+  button(found: "pressed" | "refused"): void;
   /** Puts bytes on the chip as a programmer outside the device would. */
   put(address: number, bytes: Uint8Array): void;
   /** A copy of the chip. */
@@ -44,6 +46,7 @@ export function bareBody(module: WebAssembly.Module, { sectors, burnUnit, overpr
   const chip = new Uint8Array(sectors * 4096).fill(0xff);
   const geometry = [sectors, Number(overprogram), burnUnit, 1];
   let sent: Uint8Array[] = [];
+  let button = 0;
   const at = (pointer: number, length: number): Uint8Array => memory.subarray(pointer >>> 0, (pointer >>> 0) + length);
   const hal = {
     norGeometry: (what: number) => geometry[what],
@@ -60,7 +63,11 @@ export function bareBody(module: WebAssembly.Module, { sectors, burnUnit, overpr
     transmit: (pointer: number, length: number) => void sent.push(at(pointer, length).slice()),
     entropy: (pointer: number, length: number) => fillWithNumbers(at(pointer, length)),
     supplyOk: () => 1,
-    button: () => 1,
+    button: () => {
+      const found = button;
+      button = 0;
+      return found;
+    },
     ticks: () => 0,
   };
   const core = instantiateSync(module, { hal }).exports as unknown as Exports;
@@ -82,6 +89,9 @@ export function bareBody(module: WebAssembly.Module, { sectors, burnUnit, overpr
       }
       while (wait && more) more = core.poll();
       return concat(...sent);
+    },
+    button: (found) => {
+      button = found === "pressed" ? 1 : 2;
     },
     put: (address, bytes) => chip.set(bytes, address),
     chip: () => chip.slice(),

@@ -30,7 +30,7 @@ const vectors = readdirSync(VECTORS)
 /** The simulator, as a body. */
 function simulatorBody({ sectors, burnUnit, overprogram = true }: ChipShape): Body {
   const flash = new Flash({ sectors, burnUnit, overprogram });
-  const machine = new Machine({ core: builtCore(), flash, entropy: fillWithNumbers });
+  const machine = new Machine({ core: builtCore(), flash, entropy: fillWithNumbers, presence: "ask" });
   const sent: Uint8Array[] = [];
   machine.onTransmit = (bytes) => sent.push(bytes);
   return {
@@ -44,6 +44,7 @@ function simulatorBody({ sectors, burnUnit, overprogram = true }: ChipShape): Bo
       if (wait) machine.runUntilIdle();
       return concat(...sent);
     },
+    button: (found) => machine.press(found === "pressed" ? "accept" : "reject"),
     put: (address, bytes) => flash.put(address, bytes),
     chip: () => flash.content(0, flash.size),
   };

@@ -6,6 +6,7 @@ export type Bytes =
   | string
   | { readonly text: string }
   | { readonly u32: number }
+  | { readonly u64: string }
   | { readonly zeros: number }
   | { readonly repeat: string; readonly times: number }
   | { readonly seed: string; readonly length: number; readonly from?: number }
@@ -22,6 +23,7 @@ export async function bytesOf(bytes: Bytes): Promise<Uint8Array> {
   if ("zeros" in bytes) return new Uint8Array(bytes.zeros);
   if ("repeat" in bytes) return new Uint8Array(bytes.times).fill(Number.parseInt(bytes.repeat, 16));
   if ("u32" in bytes) return u32(bytes.u32);
+  if ("u64" in bytes) return u32(Number(BigInt(bytes.u64) & 0xffffffffn), Number(BigInt(bytes.u64) >> 32n));
   const { seed, length, from = 0 } = bytes;
   return (await generated(seed, from + length)).slice(from, from + length);
 }

@@ -1,25 +1,17 @@
 // A host as plain as can be: commands by their number, replies and errors as they are.
 
-import { decodeError, encodeFrame, type Frame, FrameDecoder } from "../../host/protocol/index.ts";
+import {
+  COMMAND_TYPES,
+  type CommandName,
+  decodeError,
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+} from "../../host/protocol/index.ts";
 import type { Body } from "./body.ts";
 import { mustEqual } from "./bytes.ts";
 
-export const COMMANDS = {
-  HELLO: 0x01,
-  INFO: 0x02,
-  PAGE: 0x03,
-  FILL: 0x10,
-  WRITE: 0x11,
-  COMMIT: 0x12,
-  BEGIN: 0x20,
-  SEAL: 0x21,
-  RAISE: 0x22,
-  FIND: 0x30,
-  OPEN: 0x31,
-  RELEASE: 0x32,
-  RELEASE_SLOT: 0x33,
-} as const;
-export type CommandName = keyof typeof COMMANDS;
+export type { CommandName };
 
 /** An error frame in the words of SPEC section 9. */
 export interface Refusal {
@@ -45,12 +37,12 @@ export class Host {
 
   /** The payload of the reply, or how the command was refused. Begins a session when there is none. */
   ask(command: CommandName, payload: Uint8Array, wait?: boolean): Uint8Array | Refusal {
-    const type = COMMANDS[command];
-    if (this.#session === 0 && type > COMMANDS.PAGE) this.#hello();
+    const type = COMMAND_TYPES[command];
+    if (this.#session === 0 && type >= COMMAND_TYPES.FILL) this.#hello();
     const reply = this.converse({ type, sequence: this.#sequence + 1, session: this.#session, payload }, wait);
     if (reply.type === 0xff) return refusal(reply.payload);
     mustEqual(`${command}: type of the reply`, reply.type, type | 0x80);
-    if (type > COMMANDS.PAGE) this.#sequence++;
+    if (type >= COMMAND_TYPES.FILL) this.#sequence++;
     return reply.payload;
   }
 
@@ -63,7 +55,7 @@ export class Host {
 
   /** The same without a session. */
   askWithoutSession(command: CommandName): Uint8Array | Refusal {
-    const reply = this.converse({ type: COMMANDS[command], sequence: 1, session: 0, payload: new Uint8Array(0) });
+    const reply = this.converse({ type: COMMAND_TYPES[command], sequence: 1, session: 0, payload: new Uint8Array(0) });
     return reply.type === 0xff ? refusal(reply.payload) : reply.payload;
   }
 
@@ -74,7 +66,12 @@ export class Host {
   }
 
   #hello(): void {
-    const { payload } = this.converse({ type: COMMANDS.HELLO, sequence: 0, session: 0, payload: new Uint8Array(4) });
+    const { payload } = this.converse({
+      type: COMMAND_TYPES.HELLO,
+      sequence: 0,
+      session: 0,
+      payload: new Uint8Array(4),
+    });
     this.#session = new DataView(payload.buffer, payload.byteOffset).getUint32(8, true);
     this.#sequence = 0;
   }

@@ -1,5 +1,5 @@
 // Runs the vectors of test/vectors in whatever world this module is loaded: boxes in the engine; frames, devices and journals in a core with a body. (Bundles
-// need a host with files; they are Node's alone.)
+// need a host with files; they are Node's alone, as are the kinds that need no core.)
 
 import { type Engine, EngineError } from "../../host/engine/index.ts";
 import { FrameDecoder } from "../../host/protocol/index.ts";
@@ -45,11 +45,13 @@ interface Fill {
   readonly pad: { readonly seed: string };
   readonly key: string;
   readonly tag: string;
+  readonly token?: Bytes;
 }
 
 interface Step {
   readonly on?: string;
-  readonly command: CommandName | "REBOOT";
+  readonly command: CommandName | "REBOOT" | "BUTTON";
+  readonly button?: "pressed" | "refused";
   readonly payload?: Bytes;
   readonly reply?: Expected;
   readonly info?: Readonly<Record<string, number | string>>;
@@ -173,9 +175,10 @@ async function runDevice({ chip, devices, steps }: DeviceVector, makeBody: MakeB
 }
 
 async function fillDevice(host: Host, fill: Fill): Promise<void> {
-  const { side, slots, provenance, padLength, split, burnUnit, padId, pad, key, tag } = fill;
+  const { side, slots, provenance, padLength, split, burnUnit, padId, pad, key, tag, token = "" } = fill;
   const head = concat(Uint8Array.of(side === "low" ? 0 : 1, 1, slots, provenance), u32(padLength, split));
-  host.must("FILL", concat(head, Uint8Array.of(0, 0, burnUnit, 0), await bytesOf(padId), new Uint8Array(80)));
+  const unit = Uint8Array.of(0, 0, burnUnit, 0);
+  host.must("FILL", concat(head, unit, await bytesOf(padId), new Uint8Array(80), await bytesOf(token)));
   for (let from = 0; from < padLength; from += 4096) {
     host.must("WRITE", concat(u32(from), await bytesOf({ ...pad, from, length: 4096 })));
   }
@@ -186,10 +189,14 @@ async function fillDevice(host: Host, fill: Fill): Promise<void> {
 async function runStep(
   host: Host,
   where: string,
-  { command, payload = "", reply: expected, info, error, wait }: Step,
+  { command, payload = "", button, reply: expected, info, error, wait }: Step,
 ): Promise<void> {
   if (command === "REBOOT") {
     host.reboot();
+    return;
+  }
+  if (command === "BUTTON") {
+    host.body.button(button!);
     return;
   }
   if (info) {

@@ -18,7 +18,7 @@ import {
   slotsAtIssue,
   type Transport,
 } from "../../host/driver/index.ts";
-import { builtCore, Flash, Machine } from "../../simulator/index.ts";
+import { builtCore, Flash, lineTo, Machine } from "../../simulator/index.ts";
 
 /** What a small chip keeps before its pad: 4 sectors of journal and 2 of identity. */
 export const SECTORS_BEFORE_PAD = 6;
@@ -31,25 +31,9 @@ export const fastClock: Clock = {
   },
 };
 
-/** The end of a machine's line. What is written to a machine without power is lost, as on a tty that a simulator keeps. */
-export function plug(machine: Machine): Transport {
-  return {
-    write: async (bytes) => {
-      if (machine.feed(bytes)) machine.runUntilIdle();
-    },
-    onData: (listener) => {
-      machine.onTransmit = listener;
-    },
-    onClose: () => {},
-    close: async () => {
-      machine.onTransmit = null;
-    },
-  };
-}
-
 /** A line to a machine that boots again at once whenever its power goes. */
 export function plugRestarting(machine: Machine): Transport {
-  const line = plug(machine);
+  const line = lineTo(machine);
   return {
     ...line,
     write: async (bytes) => {
@@ -64,7 +48,7 @@ export function plugVanishing(machine: Machine): () => Promise<Transport> {
   return async () => {
     if (machine.state === "off" || machine.state === "held") machine.powerOn();
     let tell = (_reason?: Error) => {};
-    const line = plug(machine);
+    const line = lineTo(machine);
     return {
       ...line,
       write: async (bytes) => {
@@ -140,7 +124,7 @@ export async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array>
 
 /** A session with a machine that stays powered. */
 export function talkTo(machine: Machine): Promise<Device> {
-  return openDevice(plug(machine), { clock: fastClock });
+  return openDevice(lineTo(machine), { clock: fastClock });
 }
 
 const directories: string[] = [];

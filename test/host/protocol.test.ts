@@ -241,6 +241,10 @@ describe("replies", () => {
         RAISE: 4,
         FIND: 20,
         RELEASE: 4,
+        VALUE: 56,
+        CALL: 24,
+        READY: 84,
+        STATE: 48,
       };
       if (command.name === "SEAL") expect(Math.min(...lengths)).toBe(28);
       else if (command.name === "OPEN") expect(Math.min(...lengths)).toBe(4);
@@ -257,7 +261,7 @@ describe("replies", () => {
     for (let code = 0; code < 256; code++) {
       payload[0] = code;
       const error = decodeError(payload);
-      expect(error === null).toBe(code < 1 || code > 21);
+      expect(error === null).toBe(code < 1 || code > 25);
       if (error === null) continue;
       expect(error).toBeInstanceOf(DeviceError);
       expect(error.message).toMatch(/\.$/);
@@ -265,7 +269,7 @@ describe("replies", () => {
       expect(error.advice).toMatch(/\.$/);
       seen.add(error.code);
     }
-    expect(seen.size).toBe(21);
+    expect(seen.size).toBe(25);
 
     payload[0] = 2;
     const lost = decodeError(payload);

@@ -16,13 +16,12 @@ import {
   type SealedRun,
   sealRun,
 } from "../../host/driver/index.ts";
-import type { Machine } from "../../simulator/index.ts";
+import { lineTo, type Machine } from "../../simulator/index.ts";
 import { limitFileSize } from "./file-limit.ts";
 import {
   fastClock,
   makePair,
   type Pair,
-  plug,
   plugRestarting,
   plugVanishing,
   scratchDirectory,
@@ -255,7 +254,7 @@ describe("a device that does not come back", () => {
     let present = true;
     const connect = async () => {
       if (!present) throw Object.assign(new Error("still away"), { code: "ENOENT" });
-      return plug(pair.low);
+      return lineTo(pair.low);
     };
     const device = await openDevice(connect, { clock: fastClock });
     const asked: unknown[] = [];
@@ -279,7 +278,7 @@ describe("a device that does not come back", () => {
   it("is not another one that takes its place: OTHER_PAD", async () => {
     const other = await makePair(8);
     const machines = [pair.low, other.low];
-    const device = await openDevice(async () => plug(machines.shift()!), { clock: fastClock });
+    const device = await openDevice(async () => lineTo(machines.shift()!), { clock: fastClock });
     const error = await failure(
       sealRun(device, text, outbox, { onProgress: ({ boxes }) => boxes === 1 && void device.close() }),
     );

@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { ImageError, inspectChip } from "../../host/image/index.ts";
+import { ImageError, type Inspection, inspectChip } from "../../host/image/index.ts";
 import { SECTIONS, STATES } from "../../host/protocol/errors.ts";
 import { type Bytes, bytesOf } from "../second/bytes.ts";
 
@@ -13,6 +13,8 @@ interface Vector {
   readonly chip: { readonly sectors: number; readonly overprogram?: boolean };
   readonly traps: number;
   readonly flash: readonly { readonly at: number; readonly bytes: Bytes }[];
+  /** The first may be VALUE. */
+  readonly steps: readonly { readonly command: string; readonly reply?: string }[];
   readonly expect: { readonly info: Readonly<Record<string, number | string>> };
 }
 
@@ -40,6 +42,8 @@ test.each(readdirSync(VECTORS).filter((name) => name.startsWith("journal-")))("%
     expect(found.journal.joined?.sequence ?? 0).toBe((info.journalSequence as number) - 1);
     expect(found.journal.joined?.bootEpoch ?? 0).toBe((info.bootEpoch as number) - 1);
   }
+  const [step] = vector.steps;
+  if (step?.command === "VALUE" && found.fault === null && found.pad !== null) expect(valueBy(found)).toBe(step.reply);
   if (found.pad === null) return expect(info.padLength ?? 0).toBe(0);
   const { marks, room } = found.pad;
   expect({
@@ -63,6 +67,26 @@ test.each(readdirSync(VECTORS).filter((name) => name.startsWith("journal-")))("%
   });
   return undefined;
 });
+
+/** What the device answers to VALUE, from what the inspector found. */
+function valueBy({ journal, identity }: Inspection): string {
+  const { receipt, openCaps, answered } = journal.joined!;
+  const { limit, asset } = identity!.content!;
+  const bytes = Buffer.alloc(56);
+  for (const [at, value] of [
+    [0, receipt.sequence],
+    [4, receipt.call],
+    [24, receipt.up],
+    [28, answered],
+  ] as const) {
+    bytes.writeUInt32LE(value, at);
+  }
+  bytes.writeBigUInt64LE(receipt.balance, 8);
+  bytes.writeBigUInt64LE(openCaps, 16);
+  bytes.writeBigUInt64LE(limit, 32);
+  bytes.write(asset, 40);
+  return bytes.toString("hex");
+}
 
 function chipOf({ chip, flash }: Vector): Uint8Array {
   const content = new Uint8Array(chip.sectors * 4096).fill(0xff);

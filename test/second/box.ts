@@ -7,7 +7,26 @@ export const SLOT = 0;
 export const DATA = 1;
 export const LAST = 2;
 export const OPENING = 3;
+export const WELCOME = 4;
+export const READY = 5;
+export const RECEIPT = 6;
+export const GRANT = 7;
+export const ADDRESSES = 8;
+export const STATE = 9;
 export const LONGEST = 4096;
+
+/** Shortest and longest text of a box of each kind that has a tag (section 2). */
+const LENGTHS: Readonly<Record<number, readonly [number, number]>> = {
+  [DATA]: [0, LONGEST],
+  [LAST]: [0, LONGEST],
+  [OPENING]: [16, 16],
+  [WELCOME]: [48, 48],
+  [READY]: [64, 64],
+  [RECEIPT]: [48, 48],
+  [GRANT]: [4, 4],
+  [ADDRESSES]: [10, 228],
+  [STATE]: [20, 20],
+};
 
 export type Direction = "up" | "down";
 
@@ -59,8 +78,8 @@ export function shape(item: Uint8Array): { kind: number; length: number } {
   const header = item.length < 4 ? 0 : readU32(item, 0);
   const kind = header >>> 16;
   const length = header & 0xffff;
-  const known = kind === DATA || kind === LAST || (kind === OPENING && length === 16);
-  if (!known || length > LONGEST || item.length !== 4 + length + 16) throw new Failure("BAD_ARGUMENT", 4);
+  const [shortest, longest] = LENGTHS[kind] ?? [1, 0];
+  if (length < shortest || length > longest || item.length !== 4 + length + 16) throw new Failure("BAD_ARGUMENT", 4);
   return { kind, length };
 }
 
@@ -74,7 +93,7 @@ function tagOf(slice: Uint8Array, facts: BoxFacts, kind: number, text: Uint8Arra
     facts.padId,
   );
   const padding = new Uint8Array((16 - (text.length % 16)) % 16);
-  return poly1305(slice.subarray(0, 32), concat(associated, text, padding, u64(32), u64(text.length)));
+  return poly1305(slice.subarray(0, 32), concat(associated, text, padding, u64(32n), u64(BigInt(text.length))));
 }
 
 /** RFC 8439 section 2.5. */
@@ -127,12 +146,16 @@ export function u32(...values: number[]): Uint8Array {
   return concat(...values.map((value) => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24)));
 }
 
-function u64(value: number): Uint8Array {
-  return u32(value, 0);
+export function u64(value: bigint): Uint8Array {
+  return u32(Number(value & 0xffffffffn), Number(value >> 32n));
 }
 
 export function readU32(bytes: Uint8Array, at: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);
+}
+
+export function readU64(bytes: Uint8Array, at: number): bigint {
+  return toBigInt(bytes.subarray(at, at + 8));
 }
 
 function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
@@ -140,5 +163,5 @@ function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
 }
 
 function toBigInt(littleEndian: Uint8Array): bigint {
-  return [...littleEndian].reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  return BigInt(`0x0${Buffer.from(littleEndian.toReversed()).toString("hex")}`);
 }

@@ -1,9 +1,16 @@
 /** How test vectors write bytes, and the published generator of their pads and texts (test/vectors/README.md). */
 import { createHash } from "node:crypto";
-import { concat, u32 } from "./box.ts";
+import { concat, u32, u64 } from "./box.ts";
 
-/** Hexadecimal; UTF-8 text; a u32; zeros; a slice of a generated sequence; or several of these, one after the other. */
-export type Bytes = string | { text: string } | { u32: number } | { zeros: number } | Seeded | Bytes[];
+/** Hexadecimal; UTF-8 text; a u32; a u64 in decimal; zeros; a slice of a generated sequence; or several of these, one after the other. */
+export type Bytes =
+  | string
+  | { text: string }
+  | { u32: number }
+  | { u64: string }
+  | { zeros: number }
+  | Seeded
+  | Bytes[];
 
 export interface Seeded {
   seed: string;
@@ -17,17 +24,24 @@ export function bytesOf(bytes: Bytes): Uint8Array {
   if (Array.isArray(bytes)) return concat(...bytes.map(bytesOf));
   if ("text" in bytes) return Uint8Array.from(Buffer.from(bytes.text));
   if ("u32" in bytes) return u32(bytes.u32);
+  if ("u64" in bytes) return u64(BigInt(bytes.u64));
   if ("zeros" in bytes) return new Uint8Array(bytes.zeros);
   return generated(bytes);
 }
 
+/** What was made of each sequence before: many vectors use the same pads. */
+const sequences = new Map<string, Uint8Array>();
+
 /** SHA-256(seed ‖ u32 counter) for the counters 0, 1, 2 …, concatenated. */
 function generated({ seed, length, from = 0 }: Seeded): Uint8Array {
+  const made = sequences.get(seed) ?? new Uint8Array(0);
+  if (made.length >= from + length) return made.slice(from, from + length);
   const blocks: Uint8Array[] = [];
   for (let counter = 0; counter * 32 < from + length; counter++) {
     blocks.push(createHash("sha256").update(seed).update(u32(counter)).digest());
   }
-  return concat(...blocks).subarray(from, from + length);
+  sequences.set(seed, concat(...blocks));
+  return generated({ seed, length, from });
 }
 
 export function hex(bytes: Uint8Array): string {

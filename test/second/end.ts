@@ -18,6 +18,20 @@ export interface PadFacts {
 
 export const SLOT_SIZE = 192;
 export const RESERVE = 1024;
+/** Where up and down of a token may first reach (section 1). */
+export function firstSplitOfToken(padLength: number, burnUnit: number): number {
+  const base = SLOT_SIZE * Math.floor(padLength / 8192);
+  const split = base + Math.floor((padLength - base) / 16);
+  return split - (split % burnUnit);
+}
+
+/** The same of a pair. */
+export function firstSplitOfPair(padLength: number, burnUnit: number): number {
+  const base = SLOT_SIZE * Math.floor(padLength / 8192);
+  const split = base + Math.floor((padLength - 2 * base) / 2);
+  return split - (split % burnUnit);
+}
+
 /** BEGIN: this segment starts the run. */
 export const HERE = 0xffffffff;
 
@@ -63,6 +77,11 @@ export class End {
     return this.side === "low" ? this.split - this.base - up : Math.max(0, this.end - down - RESERVE - this.split);
   }
 
+  /** Low, and slots on the low side only. */
+  get isToken(): boolean {
+    return this.side === "low" && this.slots.low > 0 && this.slots.high === 0;
+  }
+
   slotAt(side: Side, index: number): number {
     return side === "low" ? SLOT_SIZE * index : this.pad.length - SLOT_SIZE * (index + 1);
   }
@@ -82,13 +101,21 @@ export class End {
     return { slot, first, slotItem: concat(u32(16), tag), opening };
   }
 
-  seal(kind: number, text: Uint8Array): { mark: number; offset: number; item: Uint8Array } {
-    const size = box.consumed(text.length, this.facts.burnUnit);
+  /** What a box of `length` bytes of text consumes, when there is room for it. */
+  needRoom(kind: number, length: number): number {
+    const size = box.consumed(length, this.facts.burnUnit);
     const mark = this.used[this.sealing];
-    if (size > this.room) {
+    const room = this.side === "high" && kind > box.LAST ? this.end - mark - this.split : this.room;
+    if (size > room) {
       const grantable = this.side === "low" && this.base + mark + size <= this.end - RESERVE;
-      throw new Failure(grantable ? "NEED_GRANT" : "EXHAUSTED", 0, size, this.room);
+      throw new Failure(grantable ? "NEED_GRANT" : "EXHAUSTED", 0, size, room);
     }
+    return size;
+  }
+
+  seal(kind: number, text: Uint8Array): { mark: number; offset: number; item: Uint8Array } {
+    const size = this.needRoom(kind, text.length);
+    const mark = this.used[this.sealing];
     const offset = this.offsetOf(this.sealing, mark, size);
     const item = this.sealAt(offset, this.slice(offset, size), this.sealing, kind, text);
     this.used[this.sealing] = mark + size;
@@ -118,9 +145,14 @@ export class End {
       number,
       number,
     ];
-    const sensible = split <= this.end - RESERVE && split % this.facts.burnUnit === 0;
-    if (this.side === "low" && sensible) this.split = Math.max(this.split, split);
+    if (this.side === "low" && this.canTake(split)) this.split = Math.max(this.split, split);
     return { slot, first, run, number, split: this.split };
+  }
+
+  /** Whether low may take this split from high (FIND). */
+  canTake(split: number): boolean {
+    const most = Math.min(this.end - RESERVE, this.end - this.used.down);
+    return split <= most && split % this.facts.burnUnit === 0;
   }
 
   private lookUp(tag: Uint8Array): number {
@@ -134,7 +166,9 @@ export class End {
 
   open(offset: number, item: Uint8Array): { kind: number; text: Uint8Array } {
     const { kind, length } = box.shape(item);
-    if (kind === box.OPENING) throw new Failure("BAD_ARGUMENT", 4);
+    const control = kind === box.RECEIPT || kind === box.GRANT || kind === box.ADDRESSES;
+    const opens = kind === box.DATA || kind === box.LAST || (control && this.isToken);
+    if (!opens) throw new Failure("BAD_ARGUMENT", 4);
     const size = box.consumed(length, this.facts.burnUnit);
     const [from, to] = this.side === "low" ? [this.split, this.end] : [this.base, this.split];
     if (offset % this.facts.burnUnit !== 0 || offset < from || offset + size > to) throw new Failure("BAD_ARGUMENT");
@@ -172,11 +206,11 @@ export class End {
     return direction === "up" ? this.base + mark : this.end - mark - size;
   }
 
-  private sealAt(offset: number, slice: Uint8Array, direction: Direction, kind: number, text: Uint8Array): Uint8Array {
+  sealAt(offset: number, slice: Uint8Array, direction: Direction, kind: number, text: Uint8Array): Uint8Array {
     return box.seal(slice, { padId: this.facts.padId, direction, offset }, kind, text);
   }
 
-  private openAt(offset: number, size: number, item: Uint8Array): { kind: number; text: Uint8Array } {
+  openAt(offset: number, size: number, item: Uint8Array): { kind: number; text: Uint8Array } {
     try {
       return box.open(this.slice(offset, size), { padId: this.facts.padId, direction: this.opening, offset }, item);
     } catch (failure) {
@@ -188,11 +222,11 @@ export class End {
     }
   }
 
-  private slice(offset: number, length: number): Uint8Array {
+  slice(offset: number, length: number): Uint8Array {
     return this.pad.slice(offset, offset + length);
   }
 
-  private burn(offset: number, length: number): void {
+  burn(offset: number, length: number): void {
     this.pad.fill(0, offset, offset + length);
   }
 }

@@ -8,10 +8,17 @@ import { equalRun } from "./box.ts";
 import { type Bytes, bytesOf } from "./bytes.ts";
 import { boxVectors } from "./scenarios/box.ts";
 import { bundleVectors } from "./scenarios/bundle.ts";
+import { controlVectors } from "./scenarios/control.ts";
 import { deviceVectors } from "./scenarios/device.ts";
 import { frameVectors } from "./scenarios/frame.ts";
 import { journalVectors } from "./scenarios/journal.ts";
+import { linkVectors } from "./scenarios/link.ts";
+import { padVectors } from "./scenarios/pad.ts";
+import { readyVectors } from "./scenarios/ready.ts";
 import { runVectors } from "./scenarios/run.ts";
+import { takenVectors } from "./scenarios/taken.ts";
+import { tokenVectors } from "./scenarios/token.ts";
+import { valueVectors } from "./scenarios/value.ts";
 import type { Vector } from "./scenarios/vector.ts";
 
 export const FOLDER: string = fileURLToPath(new URL("../vectors/", import.meta.url));
@@ -21,10 +28,17 @@ export function vectorFiles(): Map<string, string> {
   const vectors = [
     ...boxVectors(),
     ...runVectors(),
+    ...padVectors(),
+    ...controlVectors(),
     ...deviceVectors(),
+    ...tokenVectors(),
+    ...linkVectors(),
+    ...readyVectors(),
+    ...takenVectors(),
     ...frameVectors(),
     ...bundleVectors(),
     ...journalVectors(),
+    ...valueVectors(),
   ];
   const files = new Map<string, string>();
   for (const vector of vectors) {

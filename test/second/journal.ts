@@ -2,10 +2,12 @@
  * What lies on the chip beside the pad, and what a boot makes of it: docs/SPEC.md sections 4 (regions, identity), 5 (records, join) and 6 (boot).
  * The flash is a byte array; sectors are never erased or worn here, and the boot record itself is not written.
  */
-import { concat, isZero, readU32, u16, u32 } from "./box.ts";
-import { End, type Side, SLOT_SIZE } from "./end.ts";
+import { concat, isZero, readU32, readU64, u16, u32, u64 } from "./box.ts";
+import { End, RESERVE, type Side, SLOT_SIZE } from "./end.ts";
 import { crc32 } from "./frame.ts";
 import { type Info, padInfo } from "./info.ts";
+import { addressBytes, NO_RECEIPT, splitAddresses } from "./link.ts";
+import type { Terms, Value } from "./token.ts";
 
 export interface Chip {
   sectors: number;
@@ -14,7 +16,8 @@ export interface Chip {
   overprogram?: boolean;
 }
 
-export interface JournalRecord {
+/** The value is nothing where it is not given. */
+export interface JournalRecord extends Partial<Value> {
   sequence: number;
   bootEpoch: number;
   generation: number;
@@ -30,8 +33,10 @@ export interface JournalRecord {
   pendingLength: number;
 }
 
-export interface Identity {
+export interface Identity extends Terms {
   revision: number;
+  /** Of the fill. */
+  generation: number;
   side: Side;
   provenance: number;
   /** u16, as in FILL. */
@@ -66,25 +71,30 @@ export function encodeRecord(record: JournalRecord): Uint8Array {
   bytes.set(u32(sequence, bootEpoch, generation, state, nextSlot), 4);
   bytes.set(u32(record.upUsed, record.upBurned, record.downUsed, record.downBurned, split, revision), 24);
   bytes.set(u32(record.pendingOffset, record.pendingLength), 48);
+  const { receipt = NO_RECEIPT, openCaps = 0n, answered = 0 } = record;
+  bytes.set(concat(u32(receipt.sequence), u64(receipt.balance), u32(receipt.call, receipt.up), receipt.mac), 60);
+  bytes.set(concat(u64(openCaps), u32(answered)), 96);
   bytes.set(u32(crc32(bytes.subarray(0, 124))), 124);
   return bytes;
 }
 
 /** The record, or nothing when it is not valid. */
-function decodeRecord(bytes: Uint8Array): JournalRecord | undefined {
+function decodeRecord(bytes: Uint8Array): Required<JournalRecord> | undefined {
   const valid = Buffer.from(bytes.subarray(0, 4)).toString("latin1") === "TPJ1" && hasCrc(bytes);
   if (!valid || (bytes[16] as number) > STATES.wiping) return undefined;
   const at = (offset: number): number => readU32(bytes, offset);
   return {
     ...{ sequence: at(4), bootEpoch: at(8), generation: at(12), state: bytes[16] as number, nextSlot: at(20) },
     ...{ upUsed: at(24), upBurned: at(28), downUsed: at(32), downBurned: at(36), split: at(40), revision: at(44) },
-    ...{ pendingOffset: at(48), pendingLength: at(52) },
+    ...{ pendingOffset: at(48), pendingLength: at(52), openCaps: readU64(bytes, 96), answered: at(104) },
+    receipt: { sequence: at(60), balance: readU64(bytes, 64), call: at(72), up: at(76), mac: bytes.slice(80, 96) },
   };
 }
 
 /** Page 0, 1 or 2 of an identity. */
 export function identityPage(identity: Identity, page: number): Uint8Array {
   const { side, provenance, claimed, padId, serial, padLength, split, tested, source } = identity;
+  const { asset, limit, generation, list } = identity;
   const bodies = [
     concat(
       Uint8Array.of(side === "low" ? 0 : 1, provenance),
@@ -94,8 +104,14 @@ export function identityPage(identity: Identity, page: number): Uint8Array {
       u32(padLength, split),
       tested,
       source,
+      asset,
+      u64(limit),
+      u32(generation),
     ),
-    u32(identity.slotsLow, identity.slotsHigh, SLOT_SIZE, 0),
+    concat(
+      u32(identity.slotsLow, identity.slotsHigh, SLOT_SIZE, list.addresses.length, list.number),
+      addressBytes(list.addresses),
+    ),
     concat(Uint8Array.of(1, 0), u16(identity.burnUnit), u32(4096, 1024)),
   ];
   const bytes = new Uint8Array(256);
@@ -107,15 +123,24 @@ export function identityPage(identity: Identity, page: number): Uint8Array {
 
 const MAGICS = ["TPID", "TPCN", "TPEN"];
 
-/** The identity in three pages, or the first section that is not valid. */
-function decodeIdentity(copy: Uint8Array, revision: number): Identity | number {
+/** The section of the first page that is not valid. */
+function invalidPage(copy: Uint8Array, revision: number): number | undefined {
   for (const [page, magic] of MAGICS.entries()) {
     const bytes = copy.subarray(256 * page, 256 * page + 256);
     const head = concat(Buffer.from(magic), u16(1), u16(256), u32(revision));
     if (!head.every((byte, i) => byte === bytes[i]) || !hasCrc(bytes)) return SECTIONS.identity + page;
   }
+  return undefined;
+}
+
+/** What three valid pages say, unless they say nothing that can be. */
+function decodeIdentity(copy: Uint8Array): Identity | undefined {
+  const connection = copy.subarray(256, 512);
+  const addresses = addressesOn(connection);
+  if ((copy[12] !== 0 && copy[12] !== 1) || copy[512 + 12] !== 1 || addresses === undefined) return undefined;
   return {
-    ...{ revision, side: copy[12] === 0 ? "low" : "high", provenance: copy[13] as number, claimed: copy.slice(14, 16) },
+    revision: readU32(copy, 8),
+    ...{ side: copy[12] === 0 ? "low" : "high", provenance: copy[13] as number, claimed: copy.slice(14, 16) },
     ...{
       padId: copy.slice(16, 32),
       serial: copy.slice(32, 40),
@@ -123,9 +148,38 @@ function decodeIdentity(copy: Uint8Array, revision: number): Identity | number {
       split: readU32(copy, 44),
     },
     ...{ tested: copy.slice(48, 64), source: copy.slice(64, 128) },
-    ...{ slotsLow: readU32(copy, 256 + 12), slotsHigh: readU32(copy, 256 + 16) },
+    ...{ asset: copy.slice(128, 136), limit: readU64(copy, 136), generation: readU32(copy, 144) },
+    ...{ slotsLow: readU32(connection, 12), slotsHigh: readU32(connection, 16) },
+    list: { number: readU32(connection, 28), addresses },
     burnUnit: (copy[512 + 14] as number) + 256 * (copy[512 + 15] as number),
   };
+}
+
+/** The addresses of page 1, which end where their number says. */
+function addressesOn(page: Uint8Array): string[] | undefined {
+  const count = readU32(page, 24);
+  let end = 32;
+  for (let i = 0; i < Math.min(count, 16) && end < 252; i++) end += 1 + (page[end] as number);
+  return end > 252 ? undefined : splitAddresses(page.subarray(32, end), count);
+}
+
+/** Whether section 10 would have taken this pad on this chip. */
+function wouldBeFilled(identity: Identity, chip: Chip): boolean {
+  const { provenance, padLength, split, burnUnit, slotsLow, slotsHigh } = identity;
+  const slots = Math.floor(padLength / 8192);
+  const region = chip.sectors * SECTOR - regions(chip).pad;
+  return (
+    (provenance === 1 || provenance === 2) &&
+    padLength % 4096 === 0 &&
+    padLength >= 8192 &&
+    padLength <= region &&
+    [1, 2, 4, 8, 16, 32, 64].includes(burnUnit) &&
+    burnUnit % chip.burnUnit === 0 &&
+    [slotsLow, slotsHigh].every((count) => count === 0 || count === slots) &&
+    split % burnUnit === 0 &&
+    split >= SLOT_SIZE * slotsLow &&
+    split <= padLength - SLOT_SIZE * slotsHigh - RESERVE
+  );
 }
 
 function hasCrc(bytes: Uint8Array): boolean {
@@ -133,9 +187,9 @@ function hasCrc(bytes: Uint8Array): boolean {
 }
 
 /** Section 5: what the records of the highest generation say together. On the high side, split and down-used are folded from the newest to the oldest. */
-function join(records: JournalRecord[], side: Side | undefined, end: number): JournalRecord {
+function join(records: Required<JournalRecord>[], side: Side | undefined, end: number): JournalRecord {
   const newestFirst = records.toSorted((a, b) => b.sequence - a.sequence);
-  const joined = { ...(newestFirst[0] as JournalRecord) };
+  const joined = { ...(newestFirst[0] as Required<JournalRecord>) };
   for (const record of newestFirst) {
     for (const field of [
       "state",
@@ -160,6 +214,16 @@ function join(records: JournalRecord[], side: Side | undefined, end: number): Jo
   return joined;
 }
 
+/** The same for the value. */
+function joinValue(records: Required<JournalRecord>[]): Value {
+  const highest = Math.max(...records.map(({ receipt }) => receipt.sequence));
+  const holding = records.filter(({ receipt }) => receipt.sequence === highest);
+  const { receipt } = holding[0] as Required<JournalRecord>;
+  let openCaps = 0n;
+  for (const record of holding) if (record.openCaps > openCaps) openCaps = record.openCaps;
+  return { receipt, openCaps, answered: Math.max(...records.map(({ answered }) => answered)) };
+}
+
 export interface Booted {
   info: Info;
   /** The pad region as the boot leaves it. */
@@ -168,6 +232,9 @@ export interface Booted {
   pages?: Uint8Array;
   end?: End;
   identity?: Identity;
+  value?: Value;
+  /** Of the journal; that of the identity in force may be the one before. */
+  revision?: number;
 }
 
 /** Section 6. The flash is not changed. */
@@ -196,10 +263,10 @@ export function boot(chip: Chip, flash: Uint8Array, traps = 0): Booted {
   const { state, revision } = join(records, undefined, 0);
   if (state <= STATES.filling) return { info: { state, ...common, ...noPad }, pad };
 
-  const copy = regions(chip).copies[(revision % 2) as 0 | 1];
-  const pages = flash.slice(copy, copy + 3 * 256);
-  const identity = decodeIdentity(pages, revision);
-  if (typeof identity === "number") return { ...faulty(identity), pages };
+  const { pages, section } = identityInForce(chip, flash, revision, generation);
+  const identity = decodeIdentity(pages);
+  if (section !== undefined) return { ...faulty(section), pages };
+  if (!identity || !wouldBeFilled(identity, chip)) return { ...faulty(SECTIONS.identity), pages };
   const slots: Side[] = [
     ...(identity.slotsLow ? ["low" as const] : []),
     ...(identity.slotsHigh ? ["high" as const] : []),
@@ -213,11 +280,33 @@ export function boot(chip: Chip, flash: Uint8Array, traps = 0): Booted {
   witness(end);
   if (state >= STATES.inactive) burnAgain(end, records, burned);
   pad.set(end.pad);
-  return { info: { state, ...common, ...padInfo(identity, end) }, pad, pages, end, identity };
+  const value = joinValue(records);
+  return { info: { state, ...common, ...padInfo(identity, end) }, pad, pages, end, identity, value, revision };
 }
 
-function validRecords(journal: Uint8Array): JournalRecord[] {
-  const records: JournalRecord[] = [];
+/**
+ * Step 4: the pages of the journal's revision and the section of the first that is not valid; or, when there is one and the copy of
+ * the revision before is of the same fill, those of that.
+ */
+function identityInForce(
+  chip: Chip,
+  flash: Uint8Array,
+  revision: number,
+  generation: number,
+): { pages: Uint8Array; section: number | undefined } {
+  const load = (which: number): { pages: Uint8Array; section: number | undefined } => {
+    const at = regions(chip).copies[(which % 2) as 0 | 1];
+    const pages = flash.slice(at, at + 3 * 256);
+    return { pages, section: invalidPage(pages, which) };
+  };
+  const named = load(revision);
+  const before = load(revision - 1);
+  const sameFill = before.section === undefined && generation !== 0 && readU32(before.pages, 144) === generation;
+  return named.section !== undefined && sameFill ? before : named;
+}
+
+function validRecords(journal: Uint8Array): Required<JournalRecord>[] {
+  const records: Required<JournalRecord>[] = [];
   for (let at = 0; at < journal.length; at += RECORD_SIZE) {
     const record = decodeRecord(journal.subarray(at, at + RECORD_SIZE));
     if (record) records.push(record);
@@ -225,8 +314,10 @@ function validRecords(journal: Uint8Array): JournalRecord[] {
   return records;
 }
 
-function marksInside({ split, base, end, used, nextSlot, slots, side }: End): boolean {
-  return base + used.up <= split && split <= end - used.down && nextSlot <= slots[side];
+function marksInside({ facts, split, base, end, used, nextSlot, slots, side }: End): boolean {
+  const unit = facts.burnUnit;
+  const aligned = [split, used.up, used.down].every((mark) => mark % unit === 0);
+  return aligned && base <= split && base + used.up <= split && split <= end - used.down && nextSlot <= slots[side];
 }
 
 /** Step 5: zeros next to what is known as used were used. */

@@ -49,9 +49,11 @@ describe("an order", () => {
     await remote.order({ do: "cut-at", cut: { call: 1, when: "before", kind: "power" } });
     await remote.order({ do: "disarm" });
     expect(machine.disarm()).toBe(false);
-    await remote.order({ do: "button", policy: "ask", pressed: true });
+    await remote.order({ do: "button", presence: "ask", press: "reject" });
     await remote.order({ do: "supply", low: true });
-    expect([machine.button, machine.pressed, machine.supplyLow]).toEqual(["ask", true, true]);
+    expect([machine.presence, machine.snapshot().pressed, machine.supplyLow]).toEqual(["ask", "reject", true]);
+    await remote.order({ do: "button", press: "accept" });
+    expect([machine.presence, machine.snapshot().pressed]).toEqual(["ask", "accept"]);
     await remote.order({
       do: "faults",
       bus: 0xff,

@@ -8,7 +8,6 @@
 @external("hal", "norErase") declare function norErase(address: u32, size: u32): u32;
 @external("hal", "transmit") declare function transmit(pointer: usize, length: u32): void;
 @external("hal", "button") declare function button(): u32;
-@external("hal", "ticks") declare function ticks(): u32;
 @external("hal", "entropy") declare function entropy(pointer: usize, length: u32): void;
 @external("hal", "supplyOk") declare function supplyOk(): u32;
 
@@ -43,7 +42,6 @@ export function receive(n: u32): void {
   } else if (request == 0x70) answer(norProgram(first, INPUT + 12, second)); // p: address, length, data
   else if (request == 0x65) answer(norErase(first, second)); // e: address, size
   else if (request == 0x62) answer(button()); // b
-  else if (request == 0x74) answer(ticks()); // t
   else if (request == 0x73) answer(supplyOk()); // s
   else if (request == 0x6e) { // n: length of entropy
     entropy(OUTPUT, first);

@@ -134,6 +134,9 @@ export function doubleCuts(
   return total;
 }
 
+/** A cut of the second operation behind a torn record. */
+export type LateCut = Cut;
+
 /** Seeds tried for each of the two boots: enough to meet every mood of the unstable cells. */
 const DRAWS = 12;
 
@@ -146,14 +149,17 @@ export function lateRecords(scenario: LateScenario, tally: Tally): void {
   for (let drawn = 0; drawn < DRAWS * DRAWS; drawn++) {
     const ideal = goTo(scenario, 1);
     const findings = noFindings();
-    rig.machine.cutAt({ call: 1, name: "norProgram", when: "during", kind: "power", tear: "unstable" });
+    const call = scenario.program ?? 1;
+    rig.machine.cutAt({ call, name: "norProgram", when: "during", kind: "power", tear: "unstable" });
     scenario.run(rig, ideal, findings);
     rig.flash.random.seed(1 + Math.floor(drawn / DRAWS));
     rig.machine.powerOn();
     ideal.check(rig, findings);
     rig.hello();
+    if (scenario.nextCut) rig.machine.cutAt(scenario.nextCut);
     scenario.next(rig, ideal, findings);
-    rig.machine.powerCut();
+    rig.machine.disarm();
+    if (rig.machine.state === "on") rig.machine.powerCut();
     rig.flash.random.seed(1 + (drawn % DRAWS));
     rig.machine.powerOn();
     aftermath(rig, ideal, findings);

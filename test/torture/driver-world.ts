@@ -10,7 +10,7 @@ import {
   slotsAtIssue,
   type Transport,
 } from "../../host/driver/index.ts";
-import { builtCore, Flash, Machine, type Random } from "../../simulator/index.ts";
+import { builtCore, Flash, lineTo, Machine, type Random } from "../../simulator/index.ts";
 import type { DriverTree } from "./driver-tree.ts";
 import { COMMAND, decodePrefix, readU32 } from "./rig.ts";
 
@@ -135,7 +135,7 @@ export class Person {
 
   #overhear(sent: Uint8Array): void {
     const { bytes, whole } = decodePrefix([sent]);
-    if (bytes[0] === (COMMAND.seal | 0x80) && bytes.length > 24) {
+    if (bytes[0] === (COMMAND.SEAL | 0x80) && bytes.length > 24) {
       const start = readU32(bytes, 16);
       this.boxes.push({
         start,
@@ -143,7 +143,7 @@ export class Person {
         bytes: bytes.slice(20, whole ? -4 : bytes.length),
         whole,
       });
-    } else if (bytes[0] === (COMMAND.begin | 0x80) && bytes.length > 40) {
+    } else if (bytes[0] === (COMMAND.BEGIN | 0x80) && bytes.length > 40) {
       const slot = readU32(bytes, 12);
       const start = this.side === "low" ? SLOT_SIZE * slot : PAD_LENGTH - SLOT_SIZE * (slot + 1);
       this.slots.push({ start, end: start + SLOT_SIZE, bytes: bytes.slice(20, 40), whole });
@@ -292,7 +292,7 @@ export class World {
         await this.#step();
         if (gone) throw new Error("EIO");
         for (const part of this.#onTheWay("device", bytes)) this.#feed(person.machine, part);
-        if (this.#last === "release of a slot" && typeOf(bytes) === COMMAND.releaseSlot) this.#fuel = 1;
+        if (this.#last === "release of a slot" && typeOf(bytes) === COMMAND.RELEASE_SLOT) this.#fuel = 1;
         if (this.weather.crashes && this.weather.power === "vanishes" && !this.calm && this.random.below(60) === 0) {
           this.events++;
           person.crash(this.random);
@@ -381,7 +381,7 @@ function isAnswer(bytes: Uint8Array): boolean {
 }
 
 function isHello(bytes: Uint8Array): boolean {
-  return (typeOf(bytes) & 0x7f) === COMMAND.hello;
+  return (typeOf(bytes) & 0x7f) === COMMAND.HELLO;
 }
 
 function typeOf(bytes: Uint8Array): number {
@@ -409,7 +409,7 @@ export async function fillPair(): Promise<Images> {
     const flash = new Flash({ sectors: SECTORS_BEFORE_PAD + PAD_SECTORS, seed: 1 });
     const machine = new Machine({ core: builtCore(), flash });
     machine.powerOn();
-    const device = await openDevice(plug(machine), { clock: hurry });
+    const device = await openDevice(lineTo(machine), { clock: hurry });
     await fillDevice(device, { ...parameters, side }, inOnePiece(pad));
     return flash.content(0, flash.size);
   };
@@ -425,18 +425,4 @@ const hurry: Clock = {
 
 async function* inOnePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-/** A line to a machine that has all the time of the world. */
-function plug(machine: Machine): Transport {
-  return {
-    write: async (bytes) => {
-      if (machine.feed(bytes)) machine.runUntilIdle();
-    },
-    onData: (listener) => {
-      machine.onTransmit = listener;
-    },
-    onClose: () => {},
-    close: async () => {},
-  };
 }

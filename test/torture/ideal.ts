@@ -3,18 +3,15 @@
 
 import {
   CONTROL_RESERVE,
-  DOWN_END,
+  type Ground,
   HIGH,
   LOW,
-  PAD,
   PAD_BASE,
-  PAD_LENGTH,
+  PAIR,
   type Rig,
   type Side,
   SLOT_SIZE,
-  slotAt,
   type Truth,
-  UP_BASE,
 } from "./rig.ts";
 
 /** A range of the pad under which something of the other side lies here: a box or a slot. */
@@ -33,7 +30,8 @@ interface Emission {
   readonly text: number;
 }
 
-const ZEROS = new Uint8Array(PAD_LENGTH);
+/** As many as any pad here has. */
+const ZEROS = new Uint8Array(65_536);
 
 export interface Findings {
   /** Pad bytes that hid two texts. */
@@ -50,23 +48,33 @@ export function noFindings(): Findings {
 
 export class Ideal {
   readonly side: Side;
+  readonly ground: Ground;
   floor: Truth;
   ceiling: Truth;
   incoming: Incoming[] = [];
   emissions: Emission[] = [];
 
-  constructor(side: Side, truth: Truth) {
+  constructor(side: Side, truth: Truth, ground: Ground = PAIR) {
     this.side = side;
+    this.ground = ground;
     this.floor = truth;
     this.ceiling = truth;
   }
 
   clone(): Ideal {
-    const copy = new Ideal(this.side, this.floor);
+    return this.copyTo(new Ideal(this.side, this.floor, this.ground));
+  }
+
+  protected copyTo<Copy extends Ideal>(copy: Copy): Copy {
     copy.ceiling = this.ceiling;
     copy.incoming = this.incoming.map((range) => ({ ...range }));
     copy.emissions = this.emissions.slice();
     return copy;
+  }
+
+  /** The offset of a slot of this side. */
+  slotAt(slot: number): number {
+    return this.side === LOW ? slot * SLOT_SIZE : this.ground.pad.length - (slot + 1) * SLOT_SIZE;
   }
 
   /** Something was asked for: from now on it may be so. */
@@ -91,10 +99,17 @@ export class Ideal {
     }
     this.emissions.push({ start, end, text: textId });
     for (let i = 0; i < Math.min(hidden.length, text.length); i++) {
-      if ((hidden[i]! ^ text[i]!) === PAD[start + 32 + i]) continue;
+      if ((hidden[i]! ^ text[i]!) === this.ground.pad[start + 32 + i]) continue;
       findings.wrong.push(`the box at ${start} does not lie under the pad bytes that it names`);
       return;
     }
+  }
+
+  /** An answer left under the ready key of a slot, whose welcome is used by that as well. */
+  emitSlot(slot: number, textId: number, hidden: Uint8Array, text: Uint8Array, findings: Findings): void {
+    const at = this.slotAt(slot);
+    this.emit(at, 96, textId, hidden.subarray(0, 0), text, findings);
+    this.emit(at + 96, 96, textId, hidden, text, findings);
   }
 
   /** Looks at the device after a boot, or between commands, and takes what it says as the new floor. */
@@ -116,7 +131,7 @@ export class Ideal {
     if (state !== 3) return;
     const [own, burned] = this.side === LOW ? [up, info.burned[0]] : [down, info.burned[1]];
     if (burned !== own) findings.wrong.push(`burned ${burned} of ${own} used`);
-    if (UP_BASE + up > split || DOWN_END - down < split)
+    if (this.ground.upBase + up > split || this.ground.downEnd - down < split)
       findings.wrong.push(`up ${up}, down ${down} and split ${split} overlap`);
     this.checkPad(rig, own, findings);
   }
@@ -129,21 +144,22 @@ export class Ideal {
 
   /** What is used is firmly zero, what is not is the pad, and nothing in between. */
   private checkPad(rig: Rig, own: number, findings: Findings): void {
-    const content = rig.flash.content(PAD_BASE, PAD_LENGTH);
-    const expected = PAD.slice();
+    const { pad } = this.ground;
+    const content = rig.flash.content(PAD_BASE, pad.length);
+    const expected = pad.slice();
     for (let slot = 0; slot < this.floor.next; slot++) {
-      expected.fill(0, slotAt(this.side, slot), slotAt(this.side, slot) + SLOT_SIZE);
+      expected.fill(0, this.slotAt(slot), this.slotAt(slot) + SLOT_SIZE);
     }
-    if (this.side === LOW) expected.fill(0, UP_BASE, UP_BASE + own);
-    else expected.fill(0, DOWN_END - own, DOWN_END);
+    if (this.side === LOW) expected.fill(0, this.ground.upBase, this.ground.upBase + own);
+    else expected.fill(0, this.ground.downEnd - own, this.ground.downEnd);
     for (const range of this.incoming) {
       if (range.status === "doubt") {
         const { start, end } = range;
         if (Buffer.compare(content.subarray(start, end), ZEROS.subarray(start, end)) === 0)
-          expected.fill(0, range.start, range.end);
+          expected.fill(0, start, end);
       } else if (range.status === "released") {
         expected.fill(0, range.start, range.end);
-      } else if (Buffer.compare(content.subarray(range.start, range.end), PAD.subarray(range.start, range.end)) !== 0) {
+      } else if (Buffer.compare(content.subarray(range.start, range.end), pad.subarray(range.start, range.end)) !== 0) {
         findings.lost++;
       }
     }
@@ -151,20 +167,22 @@ export class Ideal {
       const at = content.findIndex((byte, i) => byte !== expected[i]);
       findings.wrong.push(`pad byte ${at} reads ${content[at]} instead of ${expected[at] === 0 ? "zero" : "the pad"}`);
     }
-    const unstable = rig.flash.unstable(PAD_BASE, PAD_LENGTH);
-    if (Buffer.compare(unstable, ZEROS) !== 0)
+    const unstable = rig.flash.unstable(PAD_BASE, pad.length);
+    if (Buffer.compare(unstable, ZEROS.subarray(0, pad.length)) !== 0)
       findings.wrong.push(`pad byte ${unstable.findIndex(Boolean)} is undecided`);
   }
 
   /** The room for the next box, as SPEC section 1 has it. */
   room(): number {
     const { up, down, split } = this.floor;
-    return this.side === LOW ? split - UP_BASE - up : Math.max(0, DOWN_END - down - CONTROL_RESERVE - split);
+    return this.side === LOW
+      ? split - this.ground.upBase - up
+      : Math.max(0, this.ground.downEnd - down - CONTROL_RESERVE - split);
   }
 
   /** Where a box of `size` bytes would lie now. */
   position(size: number): number {
-    return this.side === LOW ? UP_BASE + this.floor.up : DOWN_END - this.floor.down - size;
+    return this.side === LOW ? this.ground.upBase + this.floor.up : this.ground.downEnd - this.floor.down - size;
   }
 
   /** The mark of the direction in which this side seals. */

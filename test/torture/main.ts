@@ -10,6 +10,9 @@ import { DRIVER_DEFECTS, huntDriver } from "./driver-defects.ts";
 import { Pair } from "./histories.ts";
 import { type Catch, hunt } from "./hunt.ts";
 import { lateScenarios, scenarios } from "./scenarios.ts";
+import { ListLife } from "./token-lists.ts";
+import { TokenLife } from "./token-lives.ts";
+import { lateTokenScenarios, tokenScenarios } from "./token-scenarios.ts";
 
 /** Double cuts are taken in this many passes, each of them spread over all operations. */
 const PASSES = 24;
@@ -36,15 +39,17 @@ const timeLeft = (): boolean => elapsed() < minutes * 60;
 
 const core = builtCore();
 const tally = newTally();
-const list = scenarios(core);
+const list = [...scenarios(core), ...tokenScenarios(core)];
 for (const scenario of list) singleCuts(scenario, seed, tally);
-for (const scenario of lateScenarios(core)) lateRecords(scenario, tally);
+for (const scenario of [...lateScenarios(core), ...lateTokenScenarios(core)]) lateRecords(scenario, tally);
 const single = tally.cuts;
 console.log(
   `seed ${seed}: ${list.length} operations, all ${single} single cuts of them: ${tally.failures.length} failures`,
 );
 
 const pair = new Pair(core);
+const token = new TokenLife(core);
+const lists = new ListLife(core);
 let lives = 0;
 let doubles = 0;
 let doublesInAll = 0;
@@ -56,7 +61,11 @@ for (let pass = 0; pass < PASSES && timeLeft(); pass++) {
     if (pass === 0) doublesInAll += total;
     doubles += tally.cuts - before;
   }
-  for (let turn = 0; turn < LIVES_A_TURN && timeLeft(); turn++) pair.live(seed * 1_000_000 + lives++, tally);
+  for (let turn = 0; turn < LIVES_A_TURN && timeLeft(); turn++) {
+    pair.live(seed * 1_000_000 + lives, tally);
+    token.live(seed * 1_000_000 + lives, tally);
+    lists.live(seed * 1_000_000 + lives++, tally);
+  }
   console.log(
     `${elapsed().toFixed(0)} s: ${tally.cuts} cuts, ${lives} lives, ${tally.bytesReused} bytes reused, ${tally.messagesLost} messages lost`,
   );

@@ -39,7 +39,7 @@ export function lateFill(core: Core, tally: Tally): void {
     const greedy = steps[0]![1].slice();
     greedy.set(u32(DOWN_END - CONTROL_RESERVE), 8);
     rig.machine.cutAt({ call: 1, name: "norProgram", when: "during", kind: "power", tear: "unstable" });
-    rig.command(COMMAND.fill, greedy);
+    rig.command(COMMAND.FILL, greedy);
     rig.machine.powerOn();
     rig.hello();
     const modest = UP_BASE + 2048;

@@ -5,16 +5,13 @@ import {
   COMMAND,
   CONTROL_RESERVE,
   concat,
-  DOWN_END,
   decodePrefix,
   LOW,
   type Reply,
   type Rig,
   readU32,
   SLOT_SIZE,
-  slotAt,
   type Truth,
-  UP_BASE,
   u32,
 } from "./rig.ts";
 
@@ -28,6 +25,8 @@ export interface Plan {
   readonly text?: Uint8Array;
   /** What a release takes away. */
   readonly releases?: Incoming;
+  /** The slot under which a READY leaves. */
+  readonly slot?: number;
 }
 
 let texts = 0;
@@ -49,50 +48,47 @@ export function perform(rig: Rig, ideal: Ideal, plan: Plan, findings: Findings):
 /** What an eavesdropper on the line got of a box or an opening, even if it broke off. */
 function watch(rig: Rig, ideal: Ideal, plan: Plan, textId: number, findings: Findings): void {
   const { bytes, whole } = decodePrefix(rig.line);
-  if (bytes[0] === (COMMAND.seal | 0x80) && bytes.length > 24) {
+  if ((bytes[0] === (COMMAND.SEAL | 0x80) || bytes[0] === (COMMAND.STATE | 0x80)) && bytes.length > 24) {
     const text = plan.text ?? new Uint8Array(0);
     const hidden = bytes.subarray(24, whole ? 24 + text.length : bytes.length);
     ideal.emit(readU32(bytes, 16), 32 + text.length, textId, hidden, text, findings);
-  } else if (bytes[0] === (COMMAND.begin | 0x80) && bytes.length > 24) {
-    ideal.emit(
-      slotAt(ideal.side, readU32(bytes, 12)),
-      SLOT_SIZE,
-      textId,
-      new Uint8Array(0),
-      new Uint8Array(0),
-      findings,
-    );
+  } else if (bytes[0] === (COMMAND.BEGIN | 0x80) && bytes.length > 24) {
+    ideal.emit(ideal.slotAt(readU32(bytes, 12)), SLOT_SIZE, textId, new Uint8Array(0), new Uint8Array(0), findings);
+  } else if (bytes[0] === (COMMAND.READY | 0x80) && bytes.length > 16) {
+    const text = plan.text ?? new Uint8Array(0);
+    const hidden = bytes.subarray(16, whole ? 16 + text.length : bytes.length);
+    ideal.emitSlot(plan.slot ?? 0, textId, hidden, text, findings);
   }
 }
 
 export function seal(ideal: Ideal, text: Uint8Array, kind = 1): Plan {
   const mark = ideal.floor[ideal.own] + 32 + text.length;
-  return { type: COMMAND.seal, payload: concat(u32(kind), text), change: { [ideal.own]: mark }, text };
+  return { type: COMMAND.SEAL, payload: concat(u32(kind), text), change: { [ideal.own]: mark }, text };
 }
 
 export function begin(ideal: Ideal): Plan {
-  return { type: COMMAND.begin, payload: u32(0xffffffff, 0), change: { next: ideal.floor.next + 1 } };
+  return { type: COMMAND.BEGIN, payload: u32(0xffffffff, 0), change: { next: ideal.floor.next + 1 } };
 }
 
 export function raise(ideal: Ideal, by: number): Plan {
   const split = ideal.floor.split + by;
-  return { type: COMMAND.raise, payload: u32(split), change: { split } };
+  return { type: COMMAND.RAISE, payload: u32(split), change: { split } };
 }
 
 /** FIND of a segment's first two items, which may carry a grant. */
 export function find(ideal: Ideal, tagAndOpening: Uint8Array, split: number): Plan {
-  const takes = ideal.side === LOW && split > ideal.floor.split && split <= DOWN_END - CONTROL_RESERVE;
-  return { type: COMMAND.find, payload: tagAndOpening, change: takes ? { split } : {} };
+  const takes = ideal.side === LOW && split > ideal.floor.split && split <= ideal.ground.downEnd - CONTROL_RESERVE;
+  return { type: COMMAND.FIND, payload: tagAndOpening, change: takes ? { split } : {} };
 }
 
 export function open(offset: number, box: Uint8Array): Plan {
-  return { type: COMMAND.open, payload: concat(u32(offset), box), change: {} };
+  return { type: COMMAND.OPEN, payload: concat(u32(offset), box), change: {} };
 }
 
 export function release(ideal: Ideal, range: Incoming): Plan {
-  const mark = ideal.other === "up" ? range.end - UP_BASE : DOWN_END - range.start;
+  const mark = ideal.other === "up" ? range.end - ideal.ground.upBase : ideal.ground.downEnd - range.start;
   return {
-    type: COMMAND.release,
+    type: COMMAND.RELEASE,
     payload: u32(range.start, range.end - range.start),
     change: { [ideal.other]: Math.max(mark, ideal.floor[ideal.other]) },
     releases: range,
@@ -100,5 +96,5 @@ export function release(ideal: Ideal, range: Incoming): Plan {
 }
 
 export function releaseSlot(slot: number, range: Incoming): Plan {
-  return { type: COMMAND.releaseSlot, payload: u32(slot), change: {}, releases: range };
+  return { type: COMMAND.RELEASE_SLOT, payload: u32(slot), change: {}, releases: range };
 }

@@ -3,9 +3,12 @@
 
 import { createHash } from "node:crypto";
 import { cobsEncode } from "../../host/protocol/cobs.ts";
+import { COMMAND_TYPES as COMMAND } from "../../host/protocol/commands.ts";
 import { crc32 } from "../../host/protocol/crc32.ts";
 import { type Core, Flash, Machine, type MachineSnapshot } from "../../simulator/index.ts";
 import { poly1305 } from "../second/box.ts";
+
+export { COMMAND };
 
 export const LOW = 0;
 export const HIGH = 1;
@@ -22,28 +25,25 @@ export const DOWN_END: number = PAD_LENGTH - SLOTS * SLOT_SIZE;
 export const FIRST_SPLIT: number = UP_BASE + Math.floor((DOWN_END - UP_BASE) / 2);
 export const CONTROL_RESERVE = 1024;
 
-export const COMMAND = {
-  hello: 0x01,
-  info: 0x02,
-  fill: 0x10,
-  write: 0x11,
-  commit: 0x12,
-  begin: 0x20,
-  seal: 0x21,
-  raise: 0x22,
-  find: 0x30,
-  open: 0x31,
-  release: 0x32,
-  releaseSlot: 0x33,
-} as const;
-
-const PAD_ID: Uint8Array = digest("pad id").subarray(0, 16);
+export const PAD_ID: Uint8Array = digest("pad id").subarray(0, 16);
 /** The pad of every rig: a stream of SHA-256, so that the same seed gives the same bytes everywhere. */
 export const PAD: Uint8Array = concat(
   ...Array.from({ length: PAD_LENGTH / 32 }, (_, counter) => digest(`pad ${counter}`)),
 );
 
-function digest(text: string): Uint8Array {
+/** A pad and how it is divided: what the ideal device knows of it. */
+export interface Ground {
+  readonly pad: Uint8Array;
+  readonly upBase: number;
+  readonly downEnd: number;
+  /** Of each side that has some. */
+  readonly slots: number;
+}
+
+/** That of two people. */
+export const PAIR: Ground = { pad: PAD, upBase: UP_BASE, downEnd: DOWN_END, slots: SLOTS };
+
+export function digest(text: string): Uint8Array {
   return createHash("sha256").update(text).digest();
 }
 
@@ -99,8 +99,8 @@ function encode(type: number, payload: Uint8Array, sequence: number, session: nu
 }
 
 // These are answered at any sequence and session.
-const HELLO_FRAME = encode(COMMAND.hello, u32(1), 0, 0);
-const INFO_FRAME = encode(COMMAND.info, new Uint8Array(0), 0, 0);
+const HELLO_FRAME = encode(COMMAND.HELLO, u32(1), 0, 0);
+const INFO_FRAME = encode(COMMAND.INFO, new Uint8Array(0), 0, 0);
 
 export class Rig {
   readonly machine: Machine;
@@ -148,7 +148,7 @@ export class Rig {
     if (!plain.whole) return null;
     const payload = plain.bytes.subarray(12, plain.bytes.length - 4);
     if (plain.bytes[0] === 0xff) return { error: payload[0]!, payload };
-    if (type > COMMAND.info) {
+    if (type >= COMMAND.FILL) {
       this.sequence++;
       this.lastFrame = frame;
     }
@@ -156,14 +156,14 @@ export class Rig {
   }
 
   hello(): void {
-    const reply = this.send(COMMAND.hello, HELLO_FRAME);
+    const reply = this.send(COMMAND.HELLO, HELLO_FRAME);
     if (reply === null || reply.error) throw new Error("no answer to HELLO");
     this.session = readU32(reply.payload, 8);
     this.sequence = 1;
   }
 
   info(): Truth & { fault: number; burned: readonly [number, number]; work: number; error: number } {
-    const reply = this.send(COMMAND.info, INFO_FRAME);
+    const reply = this.send(COMMAND.INFO, INFO_FRAME);
     if (reply === null || reply.error) throw new Error("no answer to INFO");
     const at = (offset: number): number => readU32(reply.payload, offset);
     return {
@@ -180,10 +180,27 @@ export class Rig {
     };
   }
 
-  /** Fills the device with the pad of all rigs. */
-  fill(side: Side): void {
+  /** The reply to a question that is answered at any time. */
+  ask(type: number, payload: Uint8Array): Uint8Array {
+    const reply = this.send(type, encode(type, payload, 0, 0));
+    if (reply === null || reply.error) throw new Error(`no answer to question ${type}`);
+    return reply.payload;
+  }
+
+  /** An identity page in force. */
+  page(index: number): Uint8Array {
+    return this.ask(COMMAND.PAGE, u32(index));
+  }
+
+  /** How many bytes of a frame came over the line since the last command, whole or not. */
+  get heard(): number {
+    return decodePrefix(this.line).bytes.length;
+  }
+
+  /** Fills the device, by default with the pad of all pairs. */
+  fill(side: Side, steps: readonly [number, Uint8Array][] = fillSteps(side)): void {
     this.hello();
-    for (const [type, payload] of fillSteps(side)) {
+    for (const [type, payload] of steps) {
       const reply = this.command(type, payload);
       if (reply === null || reply.error) throw new Error(`fill: command ${type} gave ${reply?.error}`);
     }
@@ -198,12 +215,17 @@ export function fillSteps(side: Side): [number, Uint8Array][] {
   parameters.set(u32(PAD_LENGTH, FIRST_SPLIT), 4);
   parameters.set([1, 0], 14);
   parameters.set(PAD_ID, 16);
-  const steps: [number, Uint8Array][] = [[COMMAND.fill, parameters]];
-  for (let offset = 0; offset < PAD_LENGTH; offset += 4096) {
-    steps.push([COMMAND.write, concat(u32(offset), PAD.subarray(offset, offset + 4096))]);
+  return writeSteps(parameters, PAD);
+}
+
+/** FILL with these parameters, and all that follows it. */
+export function writeSteps(parameters: Uint8Array, pad: Uint8Array): [number, Uint8Array][] {
+  const steps: [number, Uint8Array][] = [[COMMAND.FILL, parameters]];
+  for (let offset = 0; offset < pad.length; offset += 4096) {
+    steps.push([COMMAND.WRITE, concat(u32(offset), pad.subarray(offset, offset + 4096))]);
   }
   const key = concat(digest("fill key"));
-  steps.push([COMMAND.commit, concat(key, poly1305(key, PAD))]);
+  steps.push([COMMAND.COMMIT, concat(key, poly1305(key, pad))]);
   return steps;
 }
 

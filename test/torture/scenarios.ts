@@ -2,6 +2,7 @@
 // at its last record, full, and full at the end of the ring.
 
 import type { Core } from "../../simulator/index.ts";
+import type { LateCut } from "./cuts.ts";
 import { type Findings, Ideal, noFindings } from "./ideal.ts";
 import { begin, find, open, type Plan, perform, raise, release, releaseSlot, seal } from "./operations.ts";
 import {
@@ -18,6 +19,7 @@ import {
   SLOT_SIZE,
   slotAt,
 } from "./rig.ts";
+import { probe, TokenIdeal } from "./token.ts";
 
 export interface Scenario {
   readonly name: string;
@@ -109,9 +111,8 @@ function receive(rig: Rig, ideal: Ideal, segment: Segment): void {
 type JournalPlace = "middle" | "last record" | "full" | "full ring" | "full, next sector worn";
 
 /** Writes records until the journal stands where it shall, by releasing the first box again and again. Returns the sector that it writes. */
-function turnJournal(bench: Bench, place: JournalPlace): number {
+export function turnJournal(rig: Rig, ideal: Ideal, place: JournalPlace): number {
   if (place === "middle") return 0;
-  const { rig, ideal } = bench;
   const again = release(ideal, ideal.incoming[0]!);
   let sector = -1;
   rig.machine.observe = (call) => {
@@ -137,8 +138,8 @@ function turnJournal(bench: Bench, place: JournalPlace): number {
  */
 export function starvedScenario(core: Core): Scenario {
   const bench = makeBench(core, HIGH, 51);
-  const newest = turnJournal(bench, "last record");
   const { rig, ideal } = bench;
+  const newest = turnJournal(rig, ideal, "last record");
   perform(rig, ideal, raise(ideal, 800), noFindings());
   const others = [0, 1, 2, 3].filter((sector) => sector !== newest);
   rig.flash.faults = { sectors: new Map(others.map((sector) => [sector, "protected"])) };
@@ -153,7 +154,7 @@ export function scenarios(core: Core): Scenario[] {
     const name = side === LOW ? "low" : "high";
     for (const place of ["middle", "last record", "full", "full ring", "full, next sector worn"] as const) {
       const bench = makeBench(core, side, 40 + side);
-      turnJournal(bench, place);
+      turnJournal(bench.rig, bench.ideal, place);
       const snapshot = bench.rig.snapshot();
       for (const [operation, run] of operationsOn(bench)) {
         list.push({
@@ -175,6 +176,10 @@ type Run = Scenario["run"];
 /** Two operations of which the first leaves a torn record: see lateRecords in cuts.ts. */
 export interface LateScenario extends Scenario {
   readonly next: Run;
+  /** Which program of the first is its record, when not the first one. */
+  readonly program?: number;
+  /** Where the second one is cut. */
+  readonly nextCut?: LateCut;
 }
 
 /** High's two ways to claim the middle of the pad, a box and a grant of all that is left, in both orders. */
@@ -230,14 +235,14 @@ function fillScenarios(core: Core, side: Side, name: string): Scenario[] {
   for (const [i, [type, payload]] of steps.entries()) {
     const first = i === 1;
     const lastWrite = i === steps.length - 2;
-    if (type !== COMMAND.write || first || lastWrite) {
+    if (type !== COMMAND.WRITE || first || lastWrite) {
       const operation =
-        type === COMMAND.fill ? "begin and erase" : type === COMMAND.write ? `write ${i}` : "verify and end";
+        type === COMMAND.FILL ? "begin and erase" : type === COMMAND.WRITE ? `write ${i}` : "verify and end";
       const ideal = idealOf(rig, side);
       const change =
-        type === COMMAND.fill
+        type === COMMAND.FILL
           ? { state: 1, generation: 1, split: FIRST_SPLIT }
-          : type === COMMAND.commit
+          : type === COMMAND.COMMIT
             ? { state: 3, split: FIRST_SPLIT }
             : {};
       list.push({
@@ -248,7 +253,7 @@ function fillScenarios(core: Core, side: Side, name: string): Scenario[] {
         run: (device, model) => {
           model.ask(change);
           const answer = device.command(type, payload);
-          if (answer?.error === 0 && type === COMMAND.fill) model.promise(change);
+          if (answer?.error === 0 && type === COMMAND.FILL) model.promise(change);
         },
       });
     }
@@ -264,6 +269,10 @@ const PROBE = 40;
 export function aftermath(rig: Rig, ideal: Ideal, findings: Findings): void {
   ideal.check(rig, findings);
   if (ideal.floor.state !== 3 || findings.wrong.length > 0) return;
+  if (ideal instanceof TokenIdeal) {
+    probe(rig, ideal, findings);
+    return;
+  }
   if (ideal.room() < PROBE + 32) return;
   rig.hello();
   const reply = perform(rig, ideal, seal(ideal, text(PROBE, 99), 2), findings);

@@ -128,7 +128,7 @@ function refused(): Vector[] {
       slice: sliceWithFlip(36),
     }),
     misshapen("kind-0", "A SLOT is not opened.", withHeader(5, 0)),
-    misshapen("kind-4", "There is no kind 4.", withHeader(5, 4)),
+    misshapen("kind-4", "A WELCOME has 48 bytes, not 5.", withHeader(5, 4)),
     misshapen("top-byte", "The top byte of the header is 0.", withHeader(5, 2, 1)),
     misshapen("length-short", "The header says less than there is.", withHeader(4, 2)),
     misshapen("length-long", "The header says more than there is.", withHeader(6, 2)),

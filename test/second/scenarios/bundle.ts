@@ -191,7 +191,18 @@ function refused(): Vector[] {
     bad("not-a-bundle", "Something else altogether.", bytesOf({ text: "-----BEGIN PGP MESSAGE-----\n\n" })),
     bad("starts-with-opening", "A bundle starts with a SLOT item.", opening, first, second, last),
     bad("starts-with-box", "A bundle does not start with a box.", first, second, last),
-    bad("unknown-kind", "There is no kind 4.", slot, opening, header(10, 4), filler),
+    bad("unknown-kind", "There is no item of kind 4 and 10 bytes.", slot, opening, header(10, 4), filler),
+    bad("kind-10", "There is no kind 10.", slot, opening, header(10, 10), filler),
+    ...CONTROLS.map(([kind, length]) => {
+      return bad(
+        `kind-${kind}`,
+        `Items of a link, kind ${kind}, are not in a bundle.`,
+        slot,
+        opening,
+        header(length, kind),
+        filler,
+      );
+    }),
     bad("top-byte", "The top byte of a header is 0.", slot, opening, header(10, 1, 1), filler),
     bad("long-box", "No box holds more than 4,096 bytes.", slot, opening, header(4097, 1), filler),
     bad("opening-length", "An OPENING has 16 bytes of text.", slot, header(17, 3), filler),
@@ -206,6 +217,16 @@ function refused(): Vector[] {
     bad("out-of-reach", "A box that would lie beyond the split that the reader holds.", ...outOfReach()),
   ];
 }
+
+/** Kind and length of text of what passes in a link beside runs. */
+const CONTROLS: [kind: number, length: number][] = [
+  [4, 48],
+  [5, 64],
+  [6, 48],
+  [7, 4],
+  [8, 20],
+  [9, 20],
+];
 
 function twoBundles(): Uint8Array[] {
   const end = writer();

@@ -391,12 +391,16 @@ function limits(): Vector[] {
     ),
     vector(
       "token",
-      "A token: slots on the low side only, so that down begins at the end of the pad.",
+      "A token: slots on the low side only, so that down begins at the end of the pad, and nothing goes up before a call.",
       "1",
       pair({ slots: 1, split: 1384 }),
       (world) => {
-        flow(world, "low", "high", [HELLO]);
-        seal(world, "high", HELLO);
+        world.fails("low", "BEGIN", HERE, "CALL_FIRST");
+        world.fails("low", "SEAL", [{ u32: LAST }, HELLO], "CALL_FIRST");
+        const { offset, size, item } = seal(world, "high", HELLO);
+        world.does("low", "OPEN", [{ u32: offset }, item]);
+        world.does("low", "RELEASE", [{ u32: offset }, { u32: size }]);
+        world.shows("low", ...MARKS);
       },
     ),
     vector(

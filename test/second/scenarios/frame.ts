@@ -1,8 +1,10 @@
 /** Vectors of kind frame: bytes into the line of a blank device in its first boot, and the frames that come back (docs/SPEC.md section 7). */
 import { concat, u16, u32 } from "../box.ts";
 import { bytesOf, hex } from "../bytes.ts";
-import { COMMANDS, Device, Line } from "../device.ts";
+import { COMMANDS } from "../commands.ts";
+import { Device } from "../device.ts";
 import { cobs, crc32, encodeFrame, type Frame, plainFrame } from "../frame.ts";
+import { Line } from "../line.ts";
 import type { Vector } from "./vector.ts";
 import { CHIP, fillOf, fillPayload } from "./world.ts";
 
@@ -31,6 +33,14 @@ export function frameVectors(): Vector[] {
     vector("info", "INFO is answered without a session.", [encodeFrame({ ...info, session: 0, sequence: 9 })]),
     vector("page", "PAGE is answered without a session; a blank device has no page.", [
       encodeFrame({ ...frameOf(COMMANDS.PAGE, u32(0)), session: 5, sequence: 6 }),
+    ]),
+    vector("value", "VALUE is answered without a session; a blank device has none.", [
+      encodeFrame({ ...frameOf(COMMANDS.VALUE), session: 5, sequence: 6 }),
+      encodeFrame(frameOf(COMMANDS.VALUE, ZERO)),
+    ]),
+    vector("token-commands", "A blank device knows the commands of a link, but not in this state.", [
+      encodeFrame(HELLO),
+      ...[COMMANDS.CALL, COMMANDS.READY, COMMANDS.STATE].map((type) => encodeFrame(frameOf(type))),
     ]),
     vector("empty-frames", "Empty frames are ignored.", [
       concat(ZERO, ZERO, ZERO),
@@ -155,7 +165,7 @@ export function frameVectors(): Vector[] {
     ]),
     vector("unknown-command", "Commands that there are not, a reply and an error sent to the device.", [
       encodeFrame(HELLO),
-      ...[0x00, 0x04, 0x13, 0x34, 0x81, 0xff].map((type) => encodeFrame(frameOf(type))),
+      ...[0x00, 0x05, 0x13, 0x34, 0x81, 0xff].map((type) => encodeFrame(frameOf(type))),
     ]),
     vector("unknown-command-no-session", "The session is looked at first.", [encodeFrame(frameOf(0x55))]),
     vector("wrong-state", "State is looked at before arguments.", [

@@ -16,17 +16,18 @@ import {
   SECTOR,
   STATES,
 } from "../journal.ts";
+import { NO_ADDRESSES } from "../link.ts";
 import type { Vector } from "./vector.ts";
 import { CHIP, type Command, fillOf, fillPayload, infoFields, World } from "./world.ts";
 
 /** What lies at a chip address; everything else is erased. What comes later overwrites. */
-interface Placed {
+export interface Placed {
   at: number;
   bytes: Bytes;
   is: string;
 }
 
-interface Scene {
+export interface Scene {
   flash: Placed[];
   chip?: Chip;
   traps?: number;
@@ -44,17 +45,19 @@ const BASE = 384;
 const END = 16000;
 const SPLIT = 8192;
 
-const ACTIVE: JournalRecord = {
+export const ACTIVE: JournalRecord = {
   ...{ sequence: 1, bootEpoch: 1, generation: 1, state: STATES.active, nextSlot: 0, revision: 1 },
   ...{ upUsed: 0, upBurned: 0, downUsed: 0, downBurned: 0, split: SPLIT, pendingOffset: 0, pendingLength: 0 },
 };
 
-const LOW: Identity = {
+export const LOW: Identity = {
   ...{ revision: 1, side: "low", provenance: 1, claimed: Uint8Array.of(0x40, 0x1f), burnUnit: 1 },
   ...{ padId: bytesOf("202122232425262728292a2b2c2d2e2f"), serial: bytesOf("3031323334353637") },
   ...{ padLength: 16384, split: SPLIT, slotsLow: 2, slotsHigh: 2 },
   tested: concat(u32(1000, 0), u32(3), u32(17)),
   source: concat(bytesOf({ text: "a test" }), new Uint8Array(58)),
+  // As release 0.1.0 filled it.
+  ...{ asset: new Uint8Array(8), limit: 0n, generation: 0, list: NO_ADDRESSES },
 };
 const HIGH: Identity = { ...LOW, side: "high" };
 
@@ -72,7 +75,7 @@ export function journalVectors(): Vector[] {
   ];
 }
 
-function vector(name: string, shows: string, section: string, scene: Scene): Vector {
+export function vector(name: string, shows: string, section: string, scene: Scene): Vector {
   const { flash: placed, chip = CHIP, traps = 0, faulty, unwritten, play } = scene;
   const flash = new Uint8Array(chip.sectors * SECTOR).fill(0xff);
   for (const { at, bytes } of placed) flash.set(bytesOf(bytes), at);
@@ -103,7 +106,7 @@ function changedRanges(before: Uint8Array, after: Uint8Array): [number, number][
 }
 
 /** A record in the n-th place of a sector. */
-function record(
+export function record(
   sector: number,
   place: number,
   change: Partial<JournalRecord>,
@@ -112,14 +115,15 @@ function record(
   const fields = { ...ACTIVE, ...change };
   const bytes = encodeRecord(fields);
   altered?.(bytes);
-  const is = Object.entries(fields)
+  const { receipt, ...numbers } = fields;
+  const is = Object.entries({ ...numbers, ...(receipt ? { receipt: receipt.sequence } : {}) })
     .map(([field, value]) => `${field} ${value}`)
     .join(", ");
   return { at: sector * SECTOR + place * RECORD_SIZE, bytes: hex(bytes), is: `record: ${is}` };
 }
 
 /** The three pages of an identity, in the copy of its revision. */
-function identity(change: Partial<Identity> = {}, chip: Chip = CHIP, copy?: 0 | 1): Placed[] {
+export function identity(change: Partial<Identity> = {}, chip: Chip = CHIP, copy?: 0 | 1): Placed[] {
   const whole = { ...LOW, ...change };
   const at = regions(chip).copies[copy ?? ((whole.revision % 2) as 0 | 1)];
   return [0, 1, 2].map((page) => {
@@ -128,12 +132,12 @@ function identity(change: Partial<Identity> = {}, chip: Chip = CHIP, copy?: 0 | 
   });
 }
 
-function pad(length = 16384, at = PAD): Placed {
+export function pad(length: number = 16384, at: number = PAD): Placed {
   return { at, bytes: { seed: "pad of journals", length }, is: "pad" };
 }
 
 /** Burned bytes of the pad. */
-function zeros(offset: number, length: number): Placed {
+export function zeros(offset: number, length: number): Placed {
   return { at: PAD + offset, bytes: { zeros: length }, is: `burned: ${length} from ${offset}` };
 }
 
@@ -256,7 +260,7 @@ function flip(at: number): (bytes: Uint8Array) => void {
 }
 
 /** Another byte, and a CRC-32 that is right. */
-function resealed(at: number, byte: number): (bytes: Uint8Array) => void {
+export function resealed(at: number, byte: number): (bytes: Uint8Array) => void {
   return (bytes) => {
     bytes[at] = byte;
     bytes.set(u32(crc32(bytes.subarray(0, 124))), 124);

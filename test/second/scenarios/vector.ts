@@ -4,7 +4,7 @@ import { Failure } from "../box.ts";
 export interface Vector {
   /** Also the name of the file. */
   name: string;
-  kind: "box" | "run" | "device" | "frame" | "bundle" | "journal";
+  kind: "box" | "run" | "device" | "frame" | "bundle" | "journal" | "pad" | "control" | "mac";
   /** One sentence. */
   shows: string;
   /** Of docs/SPEC.md. */

@@ -1,7 +1,8 @@
 /** Model devices that are given commands, and the steps of a vector that come of it. */
 import { poly1305, u16 } from "../box.ts";
 import { type Bytes, bytesOf, type Expected, expected, hex, type Seeded } from "../bytes.ts";
-import { COMMANDS, Device } from "../device.ts";
+import { COMMANDS } from "../commands.ts";
+import { Device } from "../device.ts";
 import type { Side } from "../end.ts";
 import type { Info } from "../info.ts";
 import type { Chip } from "../journal.ts";
@@ -23,6 +24,8 @@ export interface Fill {
   pad: Seeded;
   key: string;
   tag: string;
+  /** What stands behind byte 112 in FILL: the longer form, for tokens. */
+  token?: Bytes;
 }
 
 /** A pair of 16,384 bytes: two slots on each side, up from 384, down from 16,000, split in the middle. */
@@ -46,8 +49,9 @@ export type Command = Exclude<keyof typeof COMMANDS, "HELLO">;
 
 export interface Step {
   on: string;
-  /** REBOOT is none: the power goes and comes, and nothing is answered. */
-  command: Command | "REBOOT";
+  /** REBOOT is none: the power goes and comes, and nothing is answered. BUTTON is none: the next look at the button finds it so, once. */
+  command: Command | "REBOOT" | "BUTTON";
+  button?: "pressed" | "refused";
   payload?: Bytes;
   /** A dot stands for half a byte that may be anything. */
   reply?: Expected;
@@ -106,6 +110,12 @@ export class World {
     this.steps.push({ on, command: "REBOOT" });
   }
 
+  /** The owner's answer to the next question for presence. */
+  button(on: string, button: "pressed" | "refused"): void {
+    this.device(on).button = button === "pressed" ? 1 : 2;
+    this.steps.push({ on, command: "BUTTON", button });
+  }
+
   device(name: string): Device {
     return this.devices[name] as Device;
   }
@@ -124,7 +134,16 @@ export function fillPayload(fill: Fill): Bytes {
   const { side, slots, provenance, padLength, split, burnUnit, padId } = fill;
   const head = Uint8Array.of(side === "low" ? 0 : 1, 1, slots, provenance);
   const entropy = "0000";
-  return [hex(head), { u32: padLength }, { u32: split }, entropy, hex(u16(burnUnit)), padId, { zeros: 80 }];
+  const body: Bytes[] = [
+    hex(head),
+    { u32: padLength },
+    { u32: split },
+    entropy,
+    hex(u16(burnUnit)),
+    padId,
+    { zeros: 80 },
+  ];
+  return fill.token ? [...body, fill.token] : body;
 }
 
 export function fillDevice(device: Device, fill: Fill): void {
