@@ -1,0 +1,181 @@
+// A server: everything of one directory, put together. One process serves it; others may look at its books and work on them
+// meanwhile (an office), as the operator's commands do.
+
+import { existsSync } from "node:fs";
+import { type Logger, pino } from "pino";
+import { loadEngine } from "../host/engine/index.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { makeDirectory, type Places, placesIn, readKey } from "./directory.ts";
+import { Ledger, ledgerTables } from "./ledger/index.ts";
+import { Door, type Listener, listenAt } from "./listen/index.ts";
+import { createServices, type Service } from "./service/index.ts";
+import { openStore } from "./store/index.ts";
+import {
+  AtRest,
+  type Config,
+  FIRST_CONFIG,
+  Issue,
+  type Order,
+  ReceiptKey,
+  type Recovery,
+  readConfig,
+  recover,
+  TokenError,
+  TokenServer,
+  tokenTables,
+} from "./token/index.ts";
+import { Limits, systemDisk, Vault } from "./vault/index.ts";
+
+export { type Clock, systemClock } from "./clock.ts";
+export * from "./token/index.ts";
+
+export interface ServerOptions {
+  readonly clock?: Clock;
+  /** Standard error otherwise. It gets no addresses of clients, no tags and nothing of what they say. */
+  readonly log?: Logger;
+  /** Services beside the server's own. Once there, they stay: their tables are part of the database. */
+  readonly services?: readonly Service[];
+}
+
+const LOCK_WAIT_MS = 200;
+
+/** Makes a new server in a directory. @throws TokenError SERVER_EXISTS; VaultError, StoreError */
+export function createServer(directory: string, config: unknown = FIRST_CONFIG): void {
+  const places = makeDirectory(directory, config);
+  openStore(places.database, [ledgerTables], { create: true }).close();
+}
+
+/**
+ * Opens the server of a directory to serve it: brings its books and its limits together first.
+ * @throws TokenError SERVER_MISSING, SERVER_BUSY, CONFIG_…, SECRET_…; StoreError, VaultError
+ */
+export async function openServer(directory: string, options: ServerOptions = {}): Promise<Server> {
+  const places = placesIn(directory);
+  if (!existsSync(places.config)) throw new TokenError("SERVER_MISSING", { directory });
+  const unlock = systemDisk.lock(places.lock, LOCK_WAIT_MS);
+  if (unlock === null) throw new TokenError("SERVER_BUSY", { directory });
+  try {
+    const token = await open(places, options);
+    return new Server(token, recover(token), unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/** Opens the books of a directory beside the process that serves it, if one does. @throws as openServer, but for SERVER_BUSY */
+export async function openOffice(directory: string, options: ServerOptions = {}): Promise<Office> {
+  const places = placesIn(directory);
+  if (!existsSync(places.config)) throw new TokenError("SERVER_MISSING", { directory });
+  const token = await open(places, options);
+  token.store.transact(() => token.openAccounts());
+  return new Office(token);
+}
+
+async function open(places: Places, options: ServerOptions): Promise<TokenServer> {
+  const config = readConfig(places.config);
+  const atRest = new AtRest(readKey(places.storageKey));
+  const receipts = new ReceiptKey(readKey(places.receiptKey));
+  const { clock = systemClock, log = pino({ name: "tearpad" }, pino.destination(2)) } = options;
+  const services = [...ownServices(config, atRest), ...(options.services ?? [])];
+  const tables = services.flatMap((service) => (service.tables === undefined ? [] : [service.tables]));
+  const engine = await loadEngine();
+  const store = openStore(places.database, [ledgerTables, tokenTables, ...tables]);
+  try {
+    const ledger = new Ledger(store, clock);
+    const vault = Vault.open(places.vault, places.epochKey);
+    const limits = Limits.open(places.limits);
+    return new TokenServer({ store, ledger, vault, limits, engine, clock, config, services, log, atRest, receipts });
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+function ownServices({ tariffs, services }: Config, atRest: AtRest): readonly Service[] {
+  const { software, compute, ...rest } = services;
+  const { programs, ...bounds } = compute;
+  const feeOf = (name: string): bigint => {
+    for (const tariff of tariffs.values()) if (tariff.services.has(name)) return tariff.services.get(name)!;
+    return 0n;
+  };
+  return createServices({
+    ...rest,
+    atRest,
+    feeOf,
+    ...(software === undefined ? {} : { software }),
+    compute: { ...bounds, ...(programs === undefined ? {} : { programs }) },
+  });
+}
+
+/** The books of a server, for its operator. */
+export class Office {
+  readonly token: TokenServer;
+
+  constructor(token: TokenServer) {
+    this.token = token;
+  }
+
+  /** Begins to issue a token. @throws TokenError, LedgerError, VaultError */
+  issue(order: Order): Issue {
+    return new Issue(this.token, order);
+  }
+
+  /** Closes the files. */
+  async close(): Promise<void> {
+    const { store, vault, limits, services } = this.token;
+    for (const service of services.values()) await service.close?.();
+    store.close();
+    vault.close();
+    limits.close();
+  }
+}
+
+/** A server that serves. */
+export class Server extends Office {
+  /** What its start found. */
+  readonly recovery: Recovery;
+  /** The door that lines come in by. */
+  readonly door: Door;
+  readonly #unlock: () => void;
+  #listeners: Listener[] = [];
+
+  constructor(token: TokenServer, recovery: Recovery, unlock: () => void) {
+    super(token);
+    this.recovery = recovery;
+    this.door = new Door(token);
+    this.#unlock = unlock;
+  }
+
+  /**
+   * Listens at the addresses of the configuration, and returns those that it got.
+   * @throws TokenError BAD_LISTEN_ADDRESS, ADDRESS_IN_USE, LISTEN_FAILED: then it listens nowhere
+   */
+  async listen(addresses: readonly string[] = this.token.config.listen): Promise<string[]> {
+    try {
+      for (const address of addresses) this.#listeners.push(await listenAt(this.door, address));
+    } catch (error) {
+      await this.#silence();
+      throw error;
+    }
+    return this.#listeners.map(({ address }) => address);
+  }
+
+  /** Ends all links, burns what waits to be burned, and closes the files. */
+  override async close(): Promise<void> {
+    this.token.closing.abort();
+    this.door.close();
+    await this.#silence();
+    await this.token.workDone();
+    await this.token.commit(() => undefined); // The last one: nothing waits for the disk behind it.
+    this.token.stopBurning();
+    await super.close();
+    this.#unlock();
+  }
+
+  async #silence(): Promise<void> {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+}

@@ -1,0 +1,19 @@
+// Where lines come in: TCP and WebSocket, with bounds on how many there are and how long one may be silent.
+
+import { TokenError } from "../token/index.ts";
+import type { Door } from "./door.ts";
+import type { Listener } from "./listener.ts";
+import { listenTcp } from "./tcp.ts";
+import { listenWebSocket } from "./websocket.ts";
+
+export { Door } from "./door.ts";
+export type { Listener } from "./listener.ts";
+
+/** Listens at tcp://host:port or ws://host:port. @throws TokenError BAD_LISTEN_ADDRESS, ADDRESS_IN_USE, LISTEN_FAILED */
+export function listenAt(door: Door, address: string): Promise<Listener> {
+  const parts = /^(tcp|ws):\/\/(?:\[([0-9a-fA-F:.]+)\]|([^:/]+)):(\d{1,5})\/?$/.exec(address);
+  const port = Number(parts?.[4]);
+  if (parts === null || port > 65_535) throw new TokenError("BAD_LISTEN_ADDRESS", { address });
+  const host = (parts[2] ?? parts[3]) as string;
+  return parts[1] === "tcp" ? listenTcp(door, host, port) : listenWebSocket(door, host, port);
+}

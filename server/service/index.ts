@@ -1,0 +1,71 @@
+// What the server sells to a token, inside a link: the seam (service.ts) and eight services.
+
+import type { AtRest } from "./at-rest.ts";
+import { catalogue } from "./catalogue.ts";
+import { Compute, type ComputeOptions } from "./compute/index.ts";
+import { echo } from "./echo.ts";
+import { Files } from "./files.ts";
+import { Goods, type Item } from "./goods.ts";
+import { Market } from "./market/index.ts";
+import { register } from "./register.ts";
+import type { Service } from "./service.ts";
+import { Software } from "./software.ts";
+
+export type { AtRest } from "./at-rest.ts";
+export type { ComputeOptions } from "./compute/index.ts";
+export {
+  isServiceError,
+  type ProgramFault,
+  ServiceError,
+  type ServiceErrorCode,
+  type ServiceFacts,
+  ShelfError,
+  type ShelfErrorCode,
+  type ShelfFacts,
+} from "./errors.ts";
+export type { Item } from "./goods.ts";
+export { earningsAccount, earningsShare } from "./market/index.ts";
+export { registeredPad } from "./register.ts";
+export {
+  isPrompt,
+  type PromptService,
+  readBody,
+  SERVICE_CLASSES,
+  type Served,
+  type Service,
+  type ServiceClass,
+  type ServiceContext,
+  type SlowService,
+} from "./service.ts";
+
+export interface ServiceOptions {
+  readonly atRest: AtRest;
+  /** The tariff: what a request to this service costs, minor units. */
+  readonly feeOf: (service: string) => bigint;
+  /** The bytes that a token may keep in the service `store`. */
+  readonly quota: number;
+  /** The folder of the service `software`. */
+  readonly software?: string | undefined;
+  readonly goods: readonly Item[];
+  readonly compute: ComputeOptions;
+  /** What the market keeps of a price, in thousandths. */
+  readonly commission: bigint;
+}
+
+/**
+ * All services, always the same and in this order, whatever the configuration offers in them: their tables are part of
+ * the database. @throws ShelfError when what the operator offers cannot be offered
+ */
+export function createServices(options: ServiceOptions): readonly Service[] {
+  const { atRest } = options;
+  const services = [
+    echo,
+    new Files(atRest, options.quota),
+    new Compute(options.compute),
+    new Goods(options.goods),
+    new Software(options.software),
+    new Market(atRest, options.commission),
+    register,
+  ] as readonly Service[];
+  return [catalogue(services, options.feeOf) as Service, ...services];
+}

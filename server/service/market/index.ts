@@ -1,0 +1,4 @@
+// The market: offers, sales, and what is earned by them.
+
+export { earningsAccount, earningsShare } from "./earnings.ts";
+export { Market } from "./market.ts";

@@ -1,0 +1,246 @@
+// The rows of pads: read, and written by compare-and-set. Whoever changes a pad gives the epoch that it knows; when another
+// process, or a later call, has changed the epoch, nothing is written.
+
+import type { Statement } from "better-sqlite3";
+import { downEnd, type PadShape, upBase } from "../../host/protocol/index.ts";
+import type { AccountId } from "../ledger/index.ts";
+import type { Store } from "../store/index.ts";
+
+export type PadState = "inactive" | "active" | "held" | "cancelled";
+
+/** What the server knows of a token. The columns are explained in tables.ts; marks are in bytes. */
+export interface Pad extends PadShape {
+  readonly pad: number;
+  readonly name: string;
+  readonly padId: Uint8Array;
+  readonly asset: string;
+  readonly account: AccountId;
+  readonly tariff: string;
+  readonly issued: bigint;
+  state: PadState;
+  epoch: number;
+  heard: number;
+  linked: number;
+  opened: boolean;
+  again: number;
+  welcome: Uint8Array | null;
+  inDoubt: boolean;
+  closed: boolean;
+  up: number;
+  down: number;
+  released: number;
+  split: number;
+  receipt: number;
+  receiptCall: number;
+  booked: number;
+  worth: bigint;
+  unfinished: number;
+  runBytes: number;
+  runText: number;
+  addresses: number;
+}
+
+/** What down keeps for control boxes. */
+export const CONTROL_RESERVE_BYTES = 1024;
+
+/** Pad bytes that neither direction has used, the control reserve aside. */
+export function bytesLeft(pad: Pick<Pad, "up" | "down"> & PadShape): number {
+  return Math.max(0, padBytes(pad) - pad.up - pad.down);
+}
+
+/** Pad bytes for boxes when the pad was new, the control reserve aside. */
+export function padBytes(shape: PadShape): number {
+  return downEnd(shape) - upBase(shape) - CONTROL_RESERVE_BYTES;
+}
+
+/** Somebody else has changed the pad: a later call, or a command of the operator. */
+export class Stale extends Error {}
+
+export class Pads {
+  readonly #select: Statement<[number], Row>;
+  readonly #named: Statement<[string], Row>;
+  readonly #page: Statement<[number], Row>;
+  readonly #sharing: Statement<[number], number>;
+  readonly #toRetire: Statement<[], string>;
+  readonly #retired: Statement;
+  readonly #insert: Statement;
+  readonly #update: Statement;
+
+  constructor({ db }: Store) {
+    this.#select = db.prepare<[number], Row>("SELECT * FROM pad WHERE pad = ?");
+    this.#named = db.prepare<[string], Row>("SELECT * FROM pad WHERE name = ?");
+    this.#page = db.prepare<[number], Row>("SELECT * FROM pad WHERE pad > ? ORDER BY pad LIMIT 1000");
+    this.#sharing = db.prepare<[number], number>("SELECT count(*) FROM pad WHERE account = ?").pluck();
+    this.#toRetire = db.prepare<[], string>("SELECT name FROM pad WHERE state = 'cancelled' AND retired = 0").pluck();
+    this.#retired = db.prepare("UPDATE pad SET retired = 1 WHERE name = ?");
+    this.#insert = db.prepare(
+      `INSERT INTO pad (name, pad_id, asset, account, tariff, length, slots, burn_unit, issued, state, split, receipt,
+         booked, worth, addresses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#update = db.prepare(
+      `UPDATE pad SET state = ?, epoch = ?, heard = ?, linked = ?, opened = ?, again = ?, welcome = ?, in_doubt = ?,
+         closed = ?, up = ?, down = ?, released = ?, split = ?, receipt = ?, receipt_call = ?, booked = ?, worth = ?,
+         unfinished = ?, run_bytes = ?, run_text = ?, addresses = ? WHERE pad = ? AND epoch = ?`,
+    );
+  }
+
+  load(pad: number): Pad | undefined {
+    return fromRow(this.#select.get(pad));
+  }
+
+  named(name: string): Pad | undefined {
+    return fromRow(this.#named.get(name));
+  }
+
+  /** All pads, oldest first, a page at a time: they may be written meanwhile. */
+  *all(): Generator<Pad, void, undefined> {
+    for (let rows = this.#page.all(0); rows.length > 0; rows = this.#page.all(rows.at(-1)!.pad)) {
+      for (const row of rows) yield fromRow(row)!;
+    }
+  }
+
+  /** How many pads an account has. */
+  sharing(account: AccountId): number {
+    return this.#sharing.get(account)!;
+  }
+
+  /** Cancelled pads whose twin is still there. */
+  toRetire(): string[] {
+    return this.#toRetire.all();
+  }
+
+  /** The twin of this pad is destroyed. */
+  retired(name: string): void {
+    this.#retired.run(name);
+  }
+
+  /** A new pad, all marks 0. Returns its number. */
+  insert(
+    pad: Pick<
+      Pad,
+      "name" | "padId" | "asset" | "account" | "tariff" | "issued" | "state" | "split" | "receipt" | "addresses"
+    > &
+      PadShape,
+  ): number {
+    const { name, padId, asset, account, tariff, padLength, slots, burnUnit, issued, state, split, receipt } = pad;
+    const { lastInsertRowid } = this.#insert.run(
+      name,
+      padId,
+      asset,
+      account,
+      tariff,
+      padLength,
+      slots.low,
+      burnUnit,
+      `${issued}`,
+      state,
+      split,
+      receipt,
+      receipt,
+      `${issued}`,
+      pad.addresses,
+    );
+    return Number(lastInsertRowid);
+  }
+
+  /** Writes what moves of a pad. @throws Stale unless the row still has `epoch` */
+  save(pad: Pad, epoch: number): void {
+    const { changes } = this.#update.run(
+      pad.state,
+      pad.epoch,
+      pad.heard,
+      pad.linked,
+      pad.opened ? 1 : 0,
+      pad.again,
+      pad.welcome,
+      pad.inDoubt ? 1 : 0,
+      pad.closed ? 1 : 0,
+      pad.up,
+      pad.down,
+      pad.released,
+      pad.split,
+      pad.receipt,
+      pad.receiptCall,
+      pad.booked,
+      `${pad.worth}`,
+      pad.unfinished,
+      pad.runBytes,
+      pad.runText,
+      pad.addresses,
+      pad.pad,
+      epoch,
+    );
+    if (changes !== 1) throw new Stale(`the row of pad ${pad.pad} was changed by somebody else`);
+  }
+}
+
+interface Row {
+  pad: number;
+  name: string;
+  pad_id: Uint8Array;
+  asset: string;
+  account: number;
+  tariff: string;
+  length: number;
+  slots: number;
+  burn_unit: number;
+  issued: string;
+  state: PadState;
+  epoch: number;
+  heard: number;
+  linked: number;
+  opened: number;
+  again: number;
+  welcome: Uint8Array | null;
+  in_doubt: number;
+  closed: number;
+  up: number;
+  down: number;
+  released: number;
+  split: number;
+  receipt: number;
+  receipt_call: number;
+  booked: number;
+  worth: string;
+  unfinished: number;
+  run_bytes: number;
+  run_text: number;
+  addresses: number;
+}
+
+function fromRow(row: Row | undefined): Pad | undefined {
+  if (row === undefined) return undefined;
+  return {
+    pad: row.pad,
+    name: row.name,
+    padId: row.pad_id,
+    asset: row.asset,
+    account: row.account,
+    tariff: row.tariff,
+    padLength: row.length,
+    slots: { low: row.slots, high: 0 },
+    burnUnit: row.burn_unit,
+    issued: BigInt(row.issued),
+    state: row.state,
+    epoch: row.epoch,
+    heard: row.heard,
+    linked: row.linked,
+    opened: row.opened === 1,
+    again: row.again,
+    welcome: row.welcome,
+    inDoubt: row.in_doubt === 1,
+    closed: row.closed === 1,
+    up: row.up,
+    down: row.down,
+    released: row.released,
+    split: row.split,
+    receipt: row.receipt,
+    receiptCall: row.receipt_call,
+    booked: row.booked,
+    worth: BigInt(row.worth),
+    unfinished: row.unfinished,
+    runBytes: row.run_bytes,
+    runText: row.run_text,
+    addresses: row.addresses,
+  };
+}

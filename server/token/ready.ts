@@ -1,0 +1,152 @@
+// READY: both ends are proven, and say where they stand (SPEC section 13). In one transaction the call becomes a link: what
+// the device released is let go, its receipt is checked, and a new one is sealed for it. The same READY is accepted again,
+// as long as no box of its link was opened: nothing is sealed for it then, what was kept goes out again.
+
+import {
+  decodeReady,
+  downEnd,
+  encodeAddresses,
+  type LinkItem,
+  READY_AT,
+  type Ready,
+  slotOffset,
+  upBase,
+} from "../../host/protocol/index.ts";
+import { isLedgerError } from "../ledger/index.ts";
+import type { TokenServer } from "./core.ts";
+import { loseRequest } from "./serve.ts";
+import { isTied } from "./tariff.ts";
+import { NoRoom, Turn } from "./turn.ts";
+
+/** Where the marks of up jump, and to which box of a run. */
+export interface Jump {
+  readonly again: number;
+  readonly next: number;
+  readonly number: number;
+}
+
+/** A call that has become a link. */
+export interface Accepted {
+  readonly epoch: number;
+  readonly cap: bigint;
+  readonly budget: bigint;
+  readonly jump: Jump | null;
+  /** Where the boxes begin that go out first. */
+  readonly released: number;
+  readonly ends: boolean;
+  readonly balance: bigint;
+  readonly turn: Turn;
+}
+
+/** Makes a link of a call, inside a work. Null: this READY is not accepted. @throws NoRoom: the pad is used up */
+export function acceptReady(server: TokenServer, number: number, call: number, item: LinkItem): Accepted | null {
+  const turn = new Turn(server, number, null, 0n);
+  const { pad } = turn;
+  if (pad.state !== "active" || pad.heard !== call || (pad.linked === call && pad.opened)) return null;
+  const text = turn.openInSlot(slotOffset(pad, "low", call - 1) + READY_AT, item);
+  if (text === null) return null;
+  const ready = decodeReady(text);
+  text.fill(0);
+  if (ready === null || !isPossible(turn, ready)) return null;
+
+  pad.epoch++;
+  if (pad.linked !== call) {
+    pad.linked = call;
+    pad.opened = false;
+    if (pad.again === 2) pad.again = 0;
+  }
+  turn.budget = ready.cap;
+  turn.release(ready.down);
+  reconcile(turn, ready);
+  const jump = jumpAt(turn, ready);
+  if (jump === "impossible") return null;
+
+  answerUnknown(turn);
+  const { addresses } = server.config;
+  if (pad.addresses < addresses.number && addresses.list.length > 0) {
+    turn.seal("addresses", encodeAddresses({ number: addresses.number, addresses: addresses.list }));
+    pad.addresses = addresses.number;
+  }
+  if (turn.spent) turn.close();
+  const ends = pad.closed;
+  // The pad that it takes is debited with the first box: this READY may come again, with the same cap.
+  if (pad.receiptCall !== call) turn.receipt(ends, false);
+  turn.write();
+  const { epoch, released } = pad;
+  return { epoch, cap: ready.cap, budget: turn.budget, jump, released, ends, balance: turn.balance.balance, turn };
+}
+
+/** Answers the requests that a crash cut off. One for which there is no room waits. */
+function answerUnknown(turn: Turn): void {
+  for (const request of turn.server.requests.lost(turn.pad.pad)) {
+    try {
+      loseRequest(turn, request);
+    } catch (error) {
+      if (error instanceof NoRoom) return;
+      throw error;
+    }
+  }
+}
+
+function isPossible({ pad, server }: Turn, ready: Ready): boolean {
+  const aligned = [ready.again, ready.next, ready.down].every((mark) => mark % pad.burnUnit === 0);
+  return (
+    aligned &&
+    pad.up <= ready.again &&
+    ready.again <= ready.next &&
+    upBase(pad) + ready.next <= pad.split &&
+    pad.released <= ready.down &&
+    ready.down <= pad.down &&
+    ready.split <= pad.split &&
+    downEnd(pad) - pad.down >= pad.split &&
+    ready.receipt.sequence <= pad.receipt &&
+    server.receipts.isOurs(pad, ready.receipt)
+  );
+}
+
+/** The jump of this READY, when boxes come again before it; otherwise it is made here. */
+function jumpAt(turn: Turn, { again, next, number }: Ready): Jump | null | "impossible" {
+  if (again > turn.pad.up) return { again, next, number };
+  return makeJump(turn, { again, next, number }) ? null : "impossible";
+}
+
+/** Goes on at `next`: with the unfinished run, or, from number 0, without it. */
+export function makeJump({ pad, server }: Turn, { next, number }: Jump): boolean {
+  if (number !== pad.unfinished && number !== 0) return false;
+  if (number === 0 && pad.unfinished > 0) {
+    server.parts.drop(pad.pad);
+    pad.unfinished = 0;
+    pad.runBytes = 0;
+    pad.runText = 0;
+  }
+  pad.up = next;
+  return true;
+}
+
+/**
+ * An older database was put back, and the limits say so: the receipt that the device brings is newer than these books. If it
+ * is the newest that was ever made, the books follow it and the doubt is over. Otherwise the operator decides.
+ */
+function reconcile(turn: Turn, { receipt }: Ready): void {
+  const { pad, server } = turn;
+  if (!pad.inDoubt) return;
+  if (isTied(turn.tariff)) {
+    pad.inDoubt = false; // Its value is a function of marks, and those are right.
+    return;
+  }
+  if (receipt.sequence <= pad.booked || server.pads.sharing(pad.account) > 1) return;
+  const { balance } = turn.balance;
+  const account = server.account("correction", pad.asset);
+  const [from, to] = receipt.balance < balance ? [pad.account, account] : [account, pad.account];
+  const amount = receipt.balance < balance ? balance - receipt.balance : receipt.balance - balance;
+  try {
+    const key = `receipt ${pad.pad} ${receipt.sequence}`;
+    if (amount > 0n) server.ledger.transfer({ key, from, to, amount, reason: "correction", memo: "device's receipt" });
+  } catch (error) {
+    if (isLedgerError(error, "INSUFFICIENT")) return;
+    throw error;
+  }
+  turn.balanceMoved();
+  if (receipt.sequence === pad.receipt) pad.inDoubt = false;
+  server.log.warn({ token: pad.name, sequence: receipt.sequence }, "the books were corrected by a device's receipt");
+}

@@ -1,0 +1,77 @@
+// Before the server serves: books and limits are brought together, and what a crash cut off is settled.
+//
+// Limits are written after the books, so a limit that is ahead of them means that an older database was put back. Pads are
+// never restored, money is: the marks come from the limits, and nothing is sealed or opened there again; what was said
+// meanwhile is lost, and the token's books are in doubt until its device, or the operator, has said what was owed.
+
+import type { LimitEntry } from "../vault/index.ts";
+import type { TokenServer } from "./core.ts";
+import type { Pad } from "./pads.ts";
+
+/** What start-up found. */
+export interface Recovery {
+  /** Tokens whose limits were ahead of the books. */
+  readonly restored: number;
+  /** Requests that were cut off: their holds were voided. */
+  readonly cutOff: number;
+}
+
+/** @throws StoreError, VaultError */
+export function recover(server: TokenServer): Recovery {
+  const { store, limits, ledger, requests } = server;
+  const latest = limits.latest();
+  const recovery = store.transact(() => {
+    server.openAccounts();
+    let restored = 0;
+    for (const pad of server.pads.all()) {
+      const limit = latest.get(pad.name);
+      if (limit !== undefined && isAhead(limit, pad)) {
+        restored++;
+        catchUp(server, pad, limit);
+      }
+      server.note(pad);
+    }
+    const orphans = requests.working();
+    for (const { request, hold } of orphans) {
+      if (hold !== null) ledger.void(hold);
+      requests.lose(request);
+    }
+    return { restored, cutOff: orphans.length };
+  });
+  limits.sync();
+  server.retireCancelled();
+  if (recovery.restored > 0)
+    server.log.warn(recovery, "the database is older than the limits: marks were taken from there");
+  return recovery;
+}
+
+function isAhead(limit: LimitEntry, pad: Pad): boolean {
+  return (
+    limit.heard > pad.heard ||
+    limit.up > pad.up ||
+    limit.down > pad.down ||
+    limit.split > pad.split ||
+    limit.receipt > pad.receipt
+  );
+}
+
+function catchUp(server: TokenServer, pad: Pad, limit: LimitEntry): void {
+  const { epoch } = pad;
+  pad.epoch++;
+  if (limit.heard > pad.heard) {
+    // Its welcome is lost, and its key is used: nobody is welcomed in this slot again.
+    pad.heard = limit.heard;
+    pad.welcome = null;
+  }
+  if (limit.up > pad.up || limit.down > pad.down || limit.receipt > pad.receipt) pad.inDoubt = true;
+  if (limit.up > pad.up && pad.unfinished > 0) {
+    server.parts.drop(pad.pad);
+    pad.unfinished = pad.runBytes = pad.runText = 0;
+  }
+  pad.up = Math.max(pad.up, limit.up);
+  pad.down = Math.max(pad.down, limit.down);
+  pad.split = Math.max(pad.split, limit.split);
+  pad.receipt = Math.max(pad.receipt, limit.receipt);
+  server.pads.save(pad, epoch);
+  if (pad.state === "active" || pad.state === "held" || pad.state === "inactive") server.tags.slide(pad);
+}

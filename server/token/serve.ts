@@ -1,0 +1,353 @@
+// One request, from its whole text to its sealed answer, inside a turn: found again under its id, served and debited, or
+// refused. What a service wrote before it failed, or before it turned out that its price is not there, is undone with the
+// whole turn; the turn is then run again with the refusal.
+
+import { runCost, TEXT_MAX_BYTES, TearpadError } from "../../host/protocol/index.ts";
+import { isLedgerError } from "../ledger/index.ts";
+import { isPrompt, readBody, type Served, ServiceError, type SlowService } from "../service/index.ts";
+import { isVaultError } from "../vault/index.ts";
+import type { TokenServer } from "./core.ts";
+import { Answer, ID_BYTES, type Outcome, type Request, readRequest, wipe } from "./request.ts";
+import type { OpenRequest } from "./requests.ts";
+import { isTied, trafficPrice } from "./tariff.ts";
+import { NoRoom, type Turn } from "./turn.ts";
+
+/** What came up for one request. */
+export interface Arrived {
+  /** Null when the boxes were too many to keep. */
+  readonly text: Uint8Array | null;
+  readonly boxes: number;
+  readonly padBytes: number;
+}
+
+/** Why a request is not served. Free: it is charged nothing, and after `EXHAUSTED` the link ends. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly free: boolean;
+}
+
+/** The turn cannot keep what it did: it is run again, with this refusal for the request. */
+export class Refused extends Error {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.code);
+    this.refusal = refusal;
+  }
+}
+
+/** The same request is being worked on: it is taken when that is done. */
+export class StillWorking extends Error {
+  readonly done: Promise<void>;
+
+  constructor(done: Promise<void>) {
+    super("still working");
+    this.done = done;
+  }
+}
+
+/** Work that begins when the turn is durable. */
+export interface Job {
+  readonly pad: number;
+  readonly request: number;
+  readonly id: Uint8Array;
+  readonly service: SlowService<unknown>;
+  readonly body: unknown;
+  /** The tariff's price of the service. */
+  readonly fee: bigint;
+  readonly traffic: { readonly boxes: number; readonly padBytes: number };
+  readonly hold: { readonly entry: number; readonly amount: bigint } | null;
+}
+
+export interface Done {
+  readonly job: Job | null;
+  /** The link ends: there is no value, or no pad, for another request. */
+  readonly ends: boolean;
+}
+
+const ANSWERED: Done = { job: null, ends: false };
+const NO_ID: Uint8Array = new Uint8Array(ID_BYTES);
+
+export const EXHAUSTED: Refusal = {
+  code: "EXHAUSTED",
+  message: "The value of this token does not cover what this costs.",
+  free: true,
+};
+const CAP_EXCEEDED: Refusal = {
+  code: "CAP_EXCEEDED",
+  message: "This costs more than the owner allowed for this link.",
+  free: true,
+};
+const PAD_EXHAUSTED: Refusal = {
+  code: "EXHAUSTED",
+  message: "The pad has no room left for this answer.",
+  free: true,
+};
+const IN_DOUBT: Refusal = {
+  code: "IN_DOUBT",
+  message:
+    "The books of this token are in doubt; until the operator has resolved that, only echo and statement are served.",
+  free: true,
+};
+const UNKNOWN: Refusal = {
+  code: "OUTCOME_UNKNOWN",
+  message: "The server was interrupted while it worked on this: the outcome is unknown, and nothing was charged.",
+  free: true,
+};
+const FAILED: Refusal = { code: "FAILED", message: "The service failed.", free: false };
+const BAD_REQUEST: Refusal = { code: "BAD_REQUEST", message: "This is not a request.", free: false };
+const TOO_LARGE: Refusal = {
+  code: "REQUEST_TOO_LARGE",
+  message: "The request is larger than this server takes.",
+  free: false,
+};
+const UNKNOWN_SERVICE: Refusal = {
+  code: "SERVICE_UNKNOWN",
+  message: "This server does not offer such a service to this token.",
+  free: false,
+};
+
+/** What is served to a token whose books are in doubt. */
+const SERVED_IN_DOUBT: ReadonlySet<string> = new Set(["echo", "statement"]);
+
+/** Serves one request. @throws Refused, StillWorking: the turn is run again; NoRoom: not even a refusal fits */
+export function serve(turn: Turn, arrived: Arrived, refusal: Refusal | undefined): Done {
+  if (arrived.text === null) return refuse(turn, NO_ID, arrived, TOO_LARGE);
+  const request = readRequest(arrived.text);
+  if (request === null) return refuse(turn, NO_ID, arrived, BAD_REQUEST);
+  const { pad, server } = turn;
+  const mark = server.answers.find(pad.pad, request.id);
+  if (mark !== null && mark >= turn.keptFrom) return repeat(turn, request.id, mark);
+  const open = server.requests.find(pad.pad, request.id);
+  if (open !== null) {
+    const done = server.seat(pad.pad)?.works.get(`${open.request}`);
+    if (done !== undefined) throw new StillWorking(done);
+    loseRequest(turn, open);
+    return ANSWERED;
+  }
+  if (refusal !== undefined) return refuse(turn, request.id, arrived, refusal);
+  let job: Job | null = null;
+  try {
+    const done = serveNew(turn, request, arrived);
+    job = done.job;
+    return done;
+  } finally {
+    if (job === null) wipe(request.body); // Else when its work is done.
+  }
+}
+
+/** The recorded answer, sealed under bytes that were not used. */
+function repeat(turn: Turn, id: Uint8Array, mark: number): Done {
+  let text: Uint8Array;
+  try {
+    text = turn.recorded(mark);
+  } catch (error) {
+    // With an older database came the record of an answer whose key is destroyed.
+    if (!isVaultError(error, "PAGE_BURNED")) throw error;
+    return refuse(turn, id, { boxes: 0, padBytes: 0 }, UNKNOWN);
+  }
+  try {
+    if (runCost(text.length, turn.pad.burnUnit).padBytes > turn.room) throw new NoRoom("a recorded answer");
+    sealRun(turn, text, null);
+  } finally {
+    text.fill(0);
+  }
+  return ANSWERED;
+}
+
+function serveNew(turn: Turn, request: Request, arrived: Arrived): Done {
+  const { pad, server, tariff } = turn;
+  const service = server.services.get(request.service);
+  const fee = tariff.services.get(request.service);
+  if (service === undefined || fee === undefined) return refuse(turn, request.id, arrived, UNKNOWN_SERVICE);
+  if (pad.inDoubt && !SERVED_IN_DOUBT.has(service.name)) return refuse(turn, request.id, arrived, IN_DOUBT);
+  if (pad.closed) return refuse(turn, request.id, arrived, EXHAUSTED);
+  let served: Served;
+  try {
+    const body = readBody(service, request.body);
+    if (!isPrompt(service)) return begin(turn, request, arrived, service, body, fee);
+    served = service.serve(
+      {
+        token: { pad: pad.pad, account: pad.account, asset: pad.asset },
+        store: server.store,
+        ledger: server.ledger,
+        now: server.clock.now(),
+        requestKey: `${pad.pad}.${pad.up}`,
+        fee,
+      },
+      body,
+    );
+  } catch (error) {
+    throw new Refused(refusalOf(turn.server, service.name, error));
+  }
+  turn.balanceMoved();
+  const short = answer(turn, request.id, { ok: true, body: served.body }, arrived, { fee, ...served }, null, null);
+  if (short !== null) throw new Refused(short);
+  return ANSWERED;
+}
+
+/** What a service failed with, as the owner of the token sees it. @throws what the disk, and not the service, failed with */
+export function refusalOf(server: TokenServer, service: string, error: unknown): Refusal {
+  if (error instanceof Refused) return error.refusal;
+  if (error instanceof ServiceError) return { code: error.code, message: error.message, free: false };
+  if (isLedgerError(error, "INSUFFICIENT")) return EXHAUSTED;
+  if (error instanceof TearpadError || (error instanceof Error && error.name === "SqliteError")) throw error;
+  server.log.error({ err: error, service }, "a service failed");
+  return FAILED;
+}
+
+/** Holds the most that a slow service may cost; it begins when that is durable. */
+function begin(
+  turn: Turn,
+  request: Request,
+  arrived: Arrived,
+  service: SlowService<unknown>,
+  body: unknown,
+  fee: bigint,
+): Done {
+  const { pad, server, tariff } = turn;
+  // The answer is taken for one box here; a longer one is paid when it is there, or withheld.
+  const most = isTied(tariff)
+    ? 0n
+    : trafficPrice(tariff, { boxes: arrived.boxes + 1, padBytes: arrived.padBytes + TEXT_MAX_BYTES / 8 }) +
+      service.mostFee(body, fee);
+  if (most > turn.available) throw new Refused(EXHAUSTED);
+  if (most > turn.budget) throw new Refused(CAP_EXCEEDED);
+  let hold: Job["hold"] = null;
+  if (most > 0n) {
+    const to = server.account("fees", pad.asset);
+    const key = [`hold ${pad.pad}`, pad.up + pad.down] as const;
+    hold = {
+      entry: server.ledger.hold({ key, from: pad.account, to, amount: most, reason: service.name }),
+      amount: most,
+    };
+    turn.budget -= most;
+    turn.balanceMoved();
+  }
+  const number = server.requests.begin(pad.pad, request.id, hold?.entry ?? null);
+  const { boxes, padBytes } = arrived;
+  const job = { pad: pad.pad, request: number, id: request.id, service, body, fee, traffic: { boxes, padBytes }, hold };
+  return { job, ends: false };
+}
+
+/** The end of a slow service: its answer, or its refusal, with what was held posted or voided. */
+export function finish(turn: Turn, job: Job, outcome: Served | Refusal): Done {
+  const { id, traffic, request } = job;
+  if ("code" in outcome) {
+    if (job.hold !== null) {
+      turn.server.ledger.void(job.hold.entry);
+      turn.budget += job.hold.amount;
+      turn.balanceMoved();
+    }
+    return refuse(turn, id, traffic, outcome, request);
+  }
+  const short = answer(turn, id, { ok: true, body: outcome.body }, traffic, { fee: job.fee, ...outcome }, job, request);
+  if (short !== null) throw new Refused(short);
+  return ANSWERED;
+}
+
+/** The work of a request was cut off: nobody knows what it did, and nothing is charged. */
+export function loseRequest(turn: Turn, { request, hold, id }: OpenRequest): void {
+  if (hold !== null) {
+    turn.server.ledger.void(hold);
+    turn.balanceMoved();
+  }
+  refuse(turn, id, { boxes: 0, padBytes: 0 }, UNKNOWN, request);
+}
+
+/** Answers with a refusal. What traffic costs is charged when it is there, unless the refusal is free. */
+function refuse(
+  turn: Turn,
+  id: Uint8Array,
+  traffic: Omit<Arrived, "text">,
+  refusal: Refusal,
+  request: number | null = null,
+): Done {
+  const { code, message, free } = refusal;
+  const outcome: Outcome = { ok: false, error: { code, message } };
+  const charge = free ? null : { fee: 0n };
+  const short = answer(turn, id, outcome, traffic, charge, null, request);
+  if (short !== null && answer(turn, id, outcome, traffic, null, null, request) !== null) throw new NoRoom(code);
+  return { job: null, ends: code === EXHAUSTED.code };
+}
+
+/**
+ * Seals and records the answer of a request and debits what the request cost; without `charge` that is nothing. Returns why
+ * not, with nothing done, when the value, the cap or the pad does not suffice. The numbers in an answer depend on its
+ * length and the price on its boxes: both are found together.
+ */
+function answer(
+  turn: Turn,
+  id: Uint8Array,
+  outcome: Outcome,
+  traffic: Omit<Arrived, "text">,
+  charge: Pick<Served, "fee" | "provider"> | null,
+  job: Job | null,
+  request: number | null,
+): Refusal | null {
+  const { pad, server, tariff } = turn;
+  const tied = isTied(tariff);
+  const held = job?.hold?.amount ?? 0n;
+  const available = turn.available + held;
+  const fee = charge?.fee ?? 0n;
+  const answer = new Answer(id, outcome);
+  let charged = 0n;
+  for (;;) {
+    const rest = available > charged ? available - charged : 0n;
+    const { boxes, padBytes } = runCost(answer.length(charged, rest), pad.burnUnit);
+    if (padBytes > turn.room) return PAD_EXHAUSTED;
+    const all = { boxes: traffic.boxes + boxes, padBytes: traffic.padBytes + padBytes };
+    const price = charge === null ? 0n : tied ? turn.due(padBytes) : trafficPrice(tariff, all) + fee;
+    if (price <= charged) break;
+    charged = price;
+  }
+  if (charged > available) return EXHAUSTED;
+  if (charged > turn.budget + held) return CAP_EXCEEDED;
+  pay(turn, charged, fee, charge?.provider, job);
+  const text = answer.text(charged, available - charged);
+  try {
+    // An unreadable request has no id under which it could come again.
+    sealRun(turn, text, id === NO_ID ? null : id);
+    if (request !== null) server.requests.end(request);
+  } finally {
+    text.fill(0);
+    answer.wipe();
+  }
+  return null;
+}
+
+/** Moves what a request cost: from the account, or out of its hold, to the fees and to who earned the fee. */
+function pay(turn: Turn, charged: bigint, fee: bigint, provider: number | undefined, job: Job | null): void {
+  const { pad, server, tariff } = turn;
+  const fees = server.account("fees", pad.asset);
+  if (isTied(tariff)) {
+    pad.worth -= charged;
+    turn.debit(charged, fees, "pad");
+    return;
+  }
+  if (job?.hold == null) {
+    turn.debit(charged - fee, fees, "traffic");
+    turn.debit(fee, provider ?? fees, "service", "fee");
+    return;
+  }
+  const { entry, amount } = job.hold;
+  const posted = charged < amount ? charged : amount;
+  if (posted === 0n) server.ledger.void(entry);
+  else server.ledger.post(entry, posted);
+  turn.budget += amount - posted;
+  turn.balanceMoved();
+  turn.debit(charged - posted, fees, "traffic");
+  if (provider !== undefined && fee > 0n) {
+    const key = [`earned ${pad.pad}`, pad.up + pad.down] as const;
+    server.ledger.transfer({ key, from: fees, to: provider, amount: fee, reason: "service" });
+  }
+}
+
+/** A text down, as one run. */
+function sealRun(turn: Turn, text: Uint8Array, id: Uint8Array | null): void {
+  for (let at = 0; at === 0 || at < text.length; at += TEXT_MAX_BYTES) {
+    const ends = at + TEXT_MAX_BYTES >= text.length;
+    turn.seal(ends ? "last" : "data", text.subarray(at, at + TEXT_MAX_BYTES), at === 0 ? id : null);
+  }
+}

@@ -1,0 +1,121 @@
+// Many low ends at once, for measurements (bench/server.ts): they ask a server over TCP, in a thread of their own, each with
+// one request on its way. They read no more of an answer than they must, so that the server is what is measured.
+
+import { connect, type Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+import { parentPort, workerData } from "node:worker_threads";
+import { type Engine, loadEngine } from "../../host/engine/index.ts";
+import { ItemReader } from "../../host/protocol/index.ts";
+import { type HeldReceipt, LowEnd } from "./low-end.ts";
+
+/** What the thread gets. */
+export interface DevicesTask {
+  readonly port: number;
+  readonly tokens: readonly { readonly pad: Uint8Array; readonly padId: Uint8Array; readonly receipt: HeldReceipt }[];
+  /** The request, with its id in bytes 5 to 20. */
+  readonly request: Uint8Array;
+  readonly seconds: number;
+  /** Answers after which a device says what it has released. */
+  readonly releaseEvery: number;
+}
+
+/** What it found. */
+export interface DevicesResult {
+  readonly answers: number;
+  readonly seconds: number;
+  /** Milliseconds from a request to its answer. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Of the processor, by this thread, from 0 to 1. */
+  readonly load: number;
+}
+
+const CAP = 2n ** 40n;
+const ID_AT = 5;
+
+async function main(): Promise<void> {
+  const task = workerData as DevicesTask;
+  const engine = await loadEngine();
+  const devices = await Promise.all(task.tokens.map((token) => Device.link(engine, task, token)));
+  const latencies: number[] = [];
+  const before = performance.eventLoopUtilization();
+  const begun = performance.now();
+  const end = begun + task.seconds * 1000;
+  await Promise.all(devices.map((device) => device.ask(end, latencies)));
+  const seconds = (performance.now() - begun) / 1000;
+  const load = performance.eventLoopUtilization(before).utilization;
+  for (const device of devices) device.close();
+  latencies.sort((a, b) => a - b);
+  const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+  const result: DevicesResult = { answers: latencies.length, seconds, p50: at(0.5), p99: at(0.99), load };
+  parentPort?.postMessage(result);
+}
+
+class Device {
+  readonly #low: LowEnd;
+  readonly #socket: Socket;
+  readonly #request: Uint8Array;
+  readonly #releaseEvery: number;
+  readonly #reader = new ItemReader();
+  #onItem: (kind: string, bytes: Uint8Array) => void = () => {};
+  #count = 0;
+
+  private constructor(low: LowEnd, socket: Socket, task: DevicesTask) {
+    this.#low = low;
+    this.#socket = socket;
+    this.#request = task.request.slice();
+    this.#releaseEvery = task.releaseEvery;
+    socket.on("data", (bytes) => {
+      for (const { kind, bytes: item } of this.#reader.push(bytes)) this.#onItem(kind, item);
+    });
+  }
+
+  static link(engine: Engine, task: DevicesTask, token: DevicesTask["tokens"][number]): Promise<Device> {
+    const low = new LowEnd(engine, token.pad, token.padId, { receipt: token.receipt });
+    const socket = connect({ port: task.port, host: "127.0.0.1", noDelay: true });
+    const device = new Device(low, socket, task);
+    return new Promise((resolve, reject) => {
+      socket.on("error", reject);
+      device.#onItem = (kind, item) => {
+        if (kind === "welcome") socket.write(low.ready(item, { cap: CAP }));
+        else if (low.open(item)?.kind === "receipt") resolve(device);
+      };
+      socket.write(low.call());
+    });
+  }
+
+  /** Asks again and again until then. */
+  ask(end: number, latencies: number[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let begun = 0;
+      const next = () => {
+        begun = performance.now();
+        if (begun >= end) return resolve();
+        new DataView(this.#request.buffer).setUint32(ID_AT, ++this.#count, true);
+        const releases = this.#count % this.#releaseEvery === 0;
+        if (releases) this.#low.release();
+        const state = releases ? [this.#low.state()] : [];
+        this.#socket.write(Buffer.concat([...state, this.#low.seal("last", this.#request)]));
+      };
+      this.#onItem = (kind, item) => {
+        const heard = this.#low.open(item);
+        if (heard === null) return reject(new Error(`${kind} does not open`));
+        if (heard.kind !== "last") return;
+        // "ok" stands behind the id, and is true.
+        if (heard.text[24] !== 0xf5)
+          return reject(new Error(`a refusal: ${Buffer.from(heard.text).toString("latin1")}`));
+        latencies.push(performance.now() - begun);
+        next();
+      };
+      this.#socket.on("close", () => reject(new Error("a line ended")));
+      next();
+    });
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners("close");
+    this.#socket.destroy();
+  }
+}
+
+await main();

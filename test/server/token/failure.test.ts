@@ -1,0 +1,106 @@
+// Disks that fail under the server: nothing leaves that is not durable, nothing is lost, and it goes on by itself.
+
+import { Writable } from "node:stream";
+import { pino } from "pino";
+import { expect, test, vi } from "vitest";
+import { showToken } from "../../../server/index.ts";
+import { VaultError } from "../../../server/vault/index.ts";
+import { Caller, expectBalanced, issue, linked, newId, newServer, request, Wire } from "./world.ts";
+
+/** Calls again, and sends the boxes again that the server has not opened, as a host does. */
+async function again(caller: Caller, boxes: readonly Uint8Array[]): Promise<Caller> {
+  const next = caller;
+  next.wire.send(caller.low.call());
+  const welcome = (await next.wire.next())!.bytes;
+  const { up } = caller.low.welcome(welcome)!;
+  const resent = up < caller.low.up ? boxes : [];
+  caller.wire.send(caller.low.ready(welcome, { cap: 1_000_000n, again: caller.low.up }), ...resent);
+  return next;
+}
+
+test("a database that cannot grow ends the link and nothing else; when there is room again the same boxes are taken once", async () => {
+  let logged = "";
+  const sink = new Writable({
+    write: (chunk, _encoding, done) => {
+      logged += chunk;
+      done();
+    },
+  });
+  const server = await newServer({}, { log: pino(sink) });
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  await caller.ask("echo", new Uint8Array(1));
+  const before = showToken(server.token, name);
+  const seen = caller.wire.seen.length;
+  const { db } = server.token.store;
+  const pages = db.pragma("page_count", { simple: true }) as number;
+  db.pragma(`max_page_count = ${pages}`);
+  const id = newId();
+  const boxes: Uint8Array[] = [];
+  for (let i = 0; i < 40 && !caller.wire.ended; i++) {
+    const box = low.seal("last", request("echo", new Uint8Array(3000), i === 0 ? id : newId()));
+    boxes.push(box);
+    caller.wire.send(box);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(caller.wire.ended).toBe(true);
+  expect(logged).toContain("STORE_FULL");
+  expectBalanced(server);
+  const answered = caller.wire.seen.length - seen;
+  const stood = showToken(server.token, name);
+  expect(Number(before.balance - stood.balance)).toBe(answered * 16);
+
+  db.pragma("max_page_count = 1000000");
+  const next = new Caller(server, low);
+  await again(next, boxes.slice(answered));
+  for (let i = 0; i < boxes.length; i++) expect(await next.answer()).toMatchObject({ ok: true, charged: 16 });
+  expect(showToken(server.token, name).balance).toBe(before.balance - BigInt(16 * boxes.length));
+  expectBalanced(server);
+});
+
+test("limits that cannot be synced keep everything of their group back; it leaves when they can be", async () => {
+  const server = await newServer();
+  const tokens = [await issue(server), await issue(server), await issue(server)];
+  const callers = await Promise.all(tokens.map(({ low }) => linked(server, low)));
+  const seen = callers.map(({ wire }) => wire.seen.length);
+  const { limits } = server.token;
+  const sync = limits.sync.bind(limits);
+  let failing = true;
+  vi.spyOn(limits, "sync").mockImplementation(() => {
+    if (!failing) return sync();
+    // As the real one: what was noted is dropped.
+    const noted = Reflect.get(limits, "noted") as { constructor: new () => unknown };
+    Reflect.set(limits, "noted", new noted.constructor());
+    failing = false;
+    throw new VaultError("VAULT_FULL", { path: "limits.log" });
+  });
+  for (const { wire, low } of callers) wire.send(low.seal("last", request("echo", new Uint8Array(1))));
+  await vi.waitFor(() => expect(callers.every(({ wire }) => wire.ended)).toBe(true));
+  expect(callers.map(({ wire }) => wire.seen.length)).toEqual(seen);
+  for (const { low, name } of tokens) {
+    expect(showToken(server.token, name).balance).toBe(9996n);
+    const next = new Caller(server, low);
+    await again(next, []);
+    expect(await next.answer()).toMatchObject({ ok: true, balance: 9996 });
+    expect(limits.latest().get(name)?.down).toBe(showToken(server.token, name).down);
+  }
+});
+
+test("a token whose twin is lost is refused like any other, and the operator is told", async () => {
+  let logged = "";
+  const sink = new Writable({
+    write: (chunk, _encoding, done) => {
+      logged += chunk;
+      done();
+    },
+  });
+  const server = await newServer({}, { log: pino(sink) });
+  const { low, name } = await issue(server);
+  server.token.vault.retire(name);
+  const wire = new Wire(server);
+  wire.send(low.call());
+  const refusal = (await wire.next())!.bytes;
+  expect(refusal.length).toBe(68);
+  expect(low.welcome(refusal)).toBe(null);
+  expect(logged).toContain("PAD_MISSING");
+});

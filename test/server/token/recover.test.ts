@@ -1,0 +1,259 @@
+// What the server remembers across a crash, and what it does when an older database, or an older device, is put back.
+
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import * as z from "zod";
+import { createServer, openOffice, resolveDoubt, type Server, showToken } from "../../../server/index.ts";
+import type { SlowService } from "../../../server/service/index.ts";
+import {
+  Caller,
+  config,
+  expectBalanced,
+  issue,
+  linked,
+  MONEY,
+  newId,
+  request,
+  scratch,
+  startServer,
+  stop,
+  Wire,
+} from "./world.ts";
+
+/** What is lost when a process is killed: everything but its files. */
+function crashed(directory: string): string {
+  const copy = scratch();
+  rmSync(copy, { recursive: true });
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+function database(directory: string): string[] {
+  return ["", "-wal", "-shm"].map((ending) => join(directory, `tearpad.db${ending}`));
+}
+
+/** Puts the database of `from` back into `directory`. */
+function restore(from: string, directory: string): void {
+  const files = database(from);
+  for (const [index, path] of database(directory).entries()) {
+    rmSync(path, { force: true });
+    cpSync(files[index]!, path, { force: true, recursive: true });
+  }
+}
+
+async function begin(changes: object = {}): Promise<{ directory: string; server: Server }> {
+  const directory = scratch();
+  createServer(directory, config(changes));
+  return { directory, server: await startServer(directory) };
+}
+
+const slow: SlowService<object> = {
+  name: "slow",
+  class: "calculation",
+  schema: z.strictObject({}),
+  mostFee: () => 50n,
+  work: (_body, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("stopped")));
+    }),
+};
+
+test("what was answered and not released goes out again after a crash, byte for byte, before a new receipt", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  const before = low.copy();
+  const sent = low.sealRun(request("echo", new Uint8Array([7])));
+  caller.wire.send(...sent);
+  const answer = (await caller.wire.next())!.bytes;
+  const copy = crashed(directory);
+  const other = await startServer(copy);
+  expect(other.recovery).toEqual({ restored: 0, cutOff: 0 });
+  Object.assign(low, { down: before.down });
+  low.release();
+  const again = new Wire(other);
+  again.send(low.call());
+  const welcome = (await again.next())!.bytes;
+  expect(low.welcome(welcome)).toMatchObject({ up: low.up, lastCall: 1, notes: { inDoubt: false } });
+  again.send(low.ready(welcome, { cap: 1n }));
+  expect((await again.next())!.bytes).toEqual(answer);
+  expect((await again.next())!.kind).toBe("receipt");
+  expect(showToken(other.token, name).balance).toBe(9996n);
+});
+
+test("a run that a crash cut goes on behind its accepted boxes", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server, { tariff: "free" });
+  const caller = await linked(server, low);
+  const boxes = low.sealRun(request("echo", new Uint8Array(9000)));
+  caller.wire.send(boxes[0]!);
+  await until(() => showToken(server.token, name).up > 4000);
+  const other = await startServer(crashed(directory));
+  const again = new Wire(other);
+  again.send(low.call());
+  const welcome = (await again.next())!.bytes;
+  const { up, unfinished } = low.welcome(welcome)!;
+  expect(unfinished).toBe(1);
+  // The other two were sealed before: they are sent again as they are.
+  again.send(low.ready(welcome, { again: low.up, number: 0 }), boxes[1]!, boxes[2]!);
+  expect(up).toBe(4128);
+  const kinds: string[] = [];
+  for (let item = await again.next(); item !== null && kinds.length < 12; item = await again.next()) {
+    kinds.push(low.open(item.bytes)!.kind);
+    if (kinds.at(-1) === "last") break;
+  }
+  expect(kinds.filter((kind) => kind === "data" || kind === "last")).toEqual(["data", "data", "last"]);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(condition()).toBe(true);
+}
+
+test("T-13 a crash while a slow service works: its hold is voided, and the answer says unknown and not charged", async () => {
+  const tariffs = { money: { ...MONEY, services: { slow: 3, echo: 0 } } };
+  const directory = scratch();
+  createServer(directory, config({ tariffs }));
+  const services = [slow] as unknown as [];
+  const server = await startServer(directory, { services });
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  const id = newId();
+  caller.wire.send(...low.sealRun(request("slow", {}, id)));
+  await until(() => showToken(server.token, name).held > 0n);
+  const other = await startServer(crashed(directory), { services });
+  expect(other.recovery).toEqual({ restored: 0, cutOff: 1 });
+  expect(showToken(other.token, name)).toMatchObject({ balance: 10_000n, held: 0n });
+  const again = new Caller(other, low);
+  expect(await again.connect()).toMatchObject({ balance: 10_000n });
+  expect(await again.answer()).toMatchObject({ id, ok: false, charged: 0, error: { code: "OUTCOME_UNKNOWN" } });
+  expect(await again.ask("slow", {}, id)).toMatchObject({ id, ok: false, error: { code: "OUTCOME_UNKNOWN" } });
+  expectBalanced(other);
+});
+
+test("T-51 T-04 an older database is put back: no pad byte is used again, and the device's receipt restores the balance", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  const backup = crashed(directory);
+  for (let link = 0; link < 3; link++) {
+    const caller = await linked(server, low);
+    for (let i = 0; i < 5; i++) await caller.ask("echo", new Uint8Array(50));
+    await caller.end();
+  }
+  const before = showToken(server.token, name);
+  await stop(server);
+  restore(backup, directory);
+
+  const other = await startServer(directory);
+  expect(other.recovery.restored).toBe(1);
+  const { up, down, split, receipt } = before;
+  expect(showToken(other.token, name)).toMatchObject({ up, down, split, receipt, inDoubt: true, balance: 10_000n });
+  const caller = new Caller(other, low);
+  caller.wire.send(low.call());
+  const welcome = (await caller.wire.next())!.bytes;
+  expect(low.welcome(welcome)).toMatchObject({ up, down, notes: { inDoubt: true } });
+  caller.wire.send(low.ready(welcome, { cap: 100n }));
+  expect(await caller.receipt()).toMatchObject({ balance: before.balance });
+  expect(showToken(other.token, name)).toMatchObject({ inDoubt: false, balance: before.balance });
+  expect(await caller.ask("store", { action: "list" })).toMatchObject({ ok: true });
+  expectBalanced(other);
+});
+
+test("T-51 a device that claims less use than the limits know is not believed: its session is limited until the operator resolves it", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  const backup = crashed(directory);
+  const lower = await linked(server, low);
+  await lower.ask("echo", new Uint8Array(1));
+  await lower.end();
+  const claimed = low.receipt;
+  const later = await linked(server, low);
+  for (let i = 0; i < 5; i++) await later.ask("echo", new Uint8Array(1));
+  await later.end();
+  await stop(server);
+  restore(backup, directory);
+
+  const other = await startServer(directory);
+  low.receipt = claimed;
+  const caller = new Caller(other, low);
+  await caller.connect();
+  expect(showToken(other.token, name)).toMatchObject({ inDoubt: true });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true });
+  expect(await caller.ask("store", { action: "list" })).toMatchObject({
+    ok: false,
+    charged: 0,
+    error: { code: "IN_DOUBT" },
+  });
+  caller.drop();
+  // The receipt of the session in doubt proves nothing either.
+  const again = await linked(other, low);
+  expect(await again.ask("store", { action: "list" })).toMatchObject({ ok: false, error: { code: "IN_DOUBT" } });
+  resolveDoubt(other.token, name);
+  const resolved = await linked(other, low);
+  expect(await resolved.ask("store", { action: "list" })).toMatchObject({ ok: true });
+  expectBalanced(other);
+});
+
+test("T-51 a receipt that was tampered with is refused with the link", async () => {
+  const { server } = await begin();
+  const { low } = await issue(server);
+  low.receipt = { ...low.receipt, balance: 1_000_000n };
+  const caller = new Caller(server, low);
+  expect(await caller.connect()).toBe(null);
+  expect(caller.wire.ended).toBe(true);
+});
+
+test("T-04 an older image of the device is told from the server's marks, and is blocked before it uses a byte", async () => {
+  const { server } = await begin();
+  const { low } = await issue(server);
+  const warmUp = await linked(server, low);
+  await warmUp.ask("echo", new Uint8Array(1));
+  warmUp.drop();
+  const older = low.copy();
+  const caller = await linked(server, low);
+  await caller.ask("echo", new Uint8Array(1));
+  await caller.end();
+  caller.drop();
+  const wire = new Wire(server);
+  wire.send(older.call());
+  const refusal = (await wire.next())!.bytes;
+  expect(older.welcome(refusal)).toBe(null);
+  older.nextSlot++;
+  wire.send(older.call());
+  const welcome = (await wire.next())!.bytes;
+  expect(() => older.ready(welcome)).toThrow("OLDER 1");
+});
+
+test("limits that are behind the books are brought up before anything leaves", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  await (await linked(server, low)).ask("echo", new Uint8Array(1));
+  const { up, down } = showToken(server.token, name);
+  await stop(server);
+  rmSync(join(directory, "limits.log"));
+  const { Limits } = await import("../../../server/vault/index.ts");
+  Limits.open(join(directory, "limits.log"), { create: true }).close();
+  const other = await startServer(directory);
+  expect(other.token.limits.latest().get(name)).toMatchObject({ up, down });
+});
+
+test("an operator's commands work beside the server, and a link notices", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  const office = await openOffice(directory);
+  const { cancelToken, creditToken } = await import("../../../server/index.ts");
+  creditToken(office.token, name, 5n, "beside");
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ balance: 10_001 });
+  const other = await issue(office as Server);
+  expect(await new Caller(server, other.low).connect()).not.toBe(null);
+  cancelToken(office.token, name);
+  expect(await caller.ask("echo", new Uint8Array(1))).toBe(null);
+  await office.close();
+});
+
+test("a second process does not serve the same directory", async () => {
+  const { directory } = await begin();
+  await expect(startServer(directory)).rejects.toMatchObject({ code: "SERVER_BUSY" });
+});

@@ -1,0 +1,350 @@
+// Value: what is debited, when it ends, and that the books balance whatever is asked.
+
+import { randomBytes, randomInt } from "node:crypto";
+import { beforeEach, expect, test } from "vitest";
+import * as z from "zod";
+import { boxCost, runCost, upBase } from "../../../host/protocol/index.ts";
+import { creditToken, type Server, showToken } from "../../../server/index.ts";
+import { type PromptService, ServiceError, type SlowService } from "../../../server/service/index.ts";
+import {
+  type Caller,
+  expectBalanced,
+  FREE,
+  issue,
+  linked,
+  MONEY,
+  newId,
+  newServer,
+  PAD,
+  request,
+  TIED,
+} from "./world.ts";
+
+const noBody = z.strictObject({});
+let served = 0;
+/** Fails after it has moved money and written. */
+const failing: PromptService<object> = {
+  name: "failing",
+  class: "information",
+  schema: noBody,
+  serve: ({ ledger, token, requestKey, store }) => {
+    const to = ledger.named("seller", token.asset, "seller");
+    ledger.transfer({ key: `${requestKey} failing`, from: token.account, to, amount: 1n, reason: "failing" });
+    store.db.prepare("UPDATE pad SET split = split + 1 WHERE pad = ?").run(token.pad);
+    throw new ServiceError("REFUSED", { reason: "it always does" });
+  },
+};
+const broken: PromptService<object> = {
+  name: "broken",
+  class: "information",
+  schema: noBody,
+  serve: () => {
+    throw new TypeError("a mistake in a service");
+  },
+};
+const slow: SlowService<{ fee: number; ms: number; fails: boolean }> = {
+  name: "slow",
+  class: "calculation",
+  schema: z.strictObject({ fee: z.number(), ms: z.number(), fails: z.boolean() }),
+  mostFee: (body) => BigInt(body.fee),
+  work: async (body) => {
+    served++;
+    await new Promise((resolve) => setTimeout(resolve, body.ms));
+    if (body.fails) throw new ServiceError("REFUSED", { reason: "as asked" });
+    return { body: "done", fee: BigInt(body.fee) };
+  },
+};
+const services = [failing, broken, slow] as unknown as NonNullable<Parameters<typeof newServer>[1]>["services"] &
+  object;
+const tariffs = {
+  money: { ...MONEY, services: { ...MONEY.services, failing: 7, broken: 7, slow: 3 } },
+  free: { ...FREE, services: { ...FREE.services, slow: 3 } },
+  tied: TIED,
+  index: { ...TIED, exhaustion: "index" },
+  minutes: { asset: "MIN", rate: 3, perBox: 1, services: { echo: 0 } },
+};
+const assets = { TPD: { decimals: 2 }, MIN: { decimals: 0 } };
+const start = (): Promise<Server> => newServer({ tariffs, assets }, { services });
+
+beforeEach(() => {
+  served = 0;
+});
+
+test("T-12 a sale at a price gives its value in the unit of the tariff; prices that are none are refused and open nothing", async () => {
+  const server = await start();
+  const money = await issue(server, { price: 250n });
+  const minutes = await issue(server, { price: 20n, tariff: "minutes" });
+  expect(showToken(server.token, money.name)).toMatchObject({ balance: 250n, asset: "TPD" });
+  expect(showToken(server.token, minutes.name)).toMatchObject({ balance: 60n, asset: "MIN" });
+  const before = server.token.store.transact(() => server.token.ledger.audit());
+  for (const price of [0n, -1n, Number.NaN, Number.POSITIVE_INFINITY, 1.5]) {
+    await expect(issue(server, { price: price as bigint })).rejects.toMatchObject({ code: "BAD_PRICE" });
+  }
+  expect(server.token.store.transact(() => server.token.ledger.audit())).toEqual(before);
+  expectBalanced(server);
+});
+
+test("T-13 what 1,000 random requests cost is itemised, and the items are exactly what the value fell by", async () => {
+  const server = await start();
+  const { low, name } = await issue(server, { price: 1_000_000n, padLength: 16 * PAD });
+  const caller = await linked(server, low);
+  const answered: { id: Uint8Array; charged: number }[] = [];
+  let sum = 0;
+  for (let round = 0; round < 50; round++) {
+    const asked = Array.from({ length: 20 }, () => {
+      const pick = randomInt(10);
+      const old = answered.slice(-100)[randomInt(Math.max(1, Math.min(100, answered.length)))];
+      if (pick === 0 && old !== undefined) return { old, text: request("echo", new Uint8Array(1), old.id) };
+      if (pick === 1) return { text: request("failing", {}) };
+      return { text: request("echo", pick === 2 ? "no bytes" : randomBytes(randomInt(600))) };
+    });
+    caller.wire.send(...asked.flatMap(({ text }) => low.sealRun(text)));
+    for (const { old } of asked) {
+      const answer = (await caller.answer())!;
+      if (old !== undefined) {
+        expect(answer).toMatchObject({ id: old.id, charged: old.charged });
+        continue;
+      }
+      sum += answer.charged;
+      answered.push({ id: answer.id, charged: answer.charged });
+    }
+  }
+  const { balance, account } = showToken(server.token, name);
+  expect(1_000_000n - balance).toBe(BigInt(sum));
+  const items = server.token.ledger.statement(account, 0, 10_000).map(({ amount }) => amount);
+  expect(items.reduce((a, b) => a + b, 0n)).toBe(balance);
+  expectBalanced(server);
+});
+
+test("T-13 a service that fails charges its traffic and no fee, and what it did is undone", async () => {
+  const server = await start();
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  for (const service of ["failing", "broken", "nothing-like-it"]) {
+    const { split } = showToken(server.token, name);
+    const before = low.up + low.down;
+    const answer = await caller.ask(service, {});
+    const used = low.up + low.down - before;
+    expect(answer).toMatchObject({ ok: false, charged: 2 + 2 * Math.ceil(used / 1024) });
+    expect(showToken(server.token, name).split).toBe(split);
+  }
+  const seller = server.token.store.transact(() => server.token.ledger.named("seller", "TPD", "seller"));
+  expect(server.token.ledger.balance(seller).balance).toBe(0n);
+  expectBalanced(server);
+});
+
+test("T-13 a request that comes again under its id, also in another link, is answered as before and charged once", async () => {
+  const server = await start();
+  const { low, name } = await issue(server);
+  const id = newId();
+  const first = await linked(server, low);
+  const answer = await first.ask("store", { action: "list" }, id);
+  first.drop();
+  const second = await linked(server, low);
+  const { balance } = showToken(server.token, name);
+  expect(await second.ask("store", { action: "list" }, id)).toEqual(answer);
+  expect(showToken(server.token, name).balance).toBe(balance);
+});
+
+test("T-13 a slow service holds, works and is paid; when it fails nothing but traffic is", async () => {
+  const server = await start();
+  const { low, name } = await issue(server, { price: 100n });
+  const caller = await linked(server, low);
+  expect(await caller.ask("slow", { fee: 50, ms: 5, fails: false })).toMatchObject({
+    ok: true,
+    body: "done",
+    charged: 54,
+  });
+  expect(await caller.ask("slow", { fee: 30, ms: 5, fails: true })).toMatchObject({ ok: false, charged: 4 });
+  expect(await caller.ask("slow", { fee: 50, ms: 5, fails: false })).toMatchObject({
+    ok: false,
+    error: { code: "EXHAUSTED" },
+  });
+  expect(served).toBe(2);
+  expect(showToken(server.token, name)).toMatchObject({ balance: 42n, held: 0n });
+  expectBalanced(server);
+});
+
+test("T-13 the answer of a slow service whose line broke comes with the next link, and the same request waits for it", async () => {
+  const server = await start();
+  const { low, name } = await issue(server);
+  const id = newId();
+  const first = await linked(server, low);
+  first.wire.send(...low.sealRun(request("slow", { fee: 5, ms: 300, fails: false }, id)));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  first.drop();
+  const second = await linked(server, low);
+  second.wire.send(...low.sealRun(request("slow", { fee: 5, ms: 300, fails: false }, id)));
+  expect(await second.answer()).toMatchObject({ id, ok: true, charged: 9 });
+  expect(await second.answer()).toMatchObject({ id, ok: true, charged: 9 });
+  expect(served).toBe(1);
+  expect(showToken(server.token, name)).toMatchObject({ balance: 9991n, held: 0n });
+});
+
+test("T-14 at value 0 every service stops with EXHAUSTED, nothing is served, and a receipt says that the link ends", async () => {
+  const server = await start();
+  const { low, name } = await issue(server, { price: 8n });
+  const caller = await linked(server, low);
+  await caller.ask("echo", new Uint8Array(1));
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ balance: 0 });
+  for (const [service, body] of [
+    ["echo", new Uint8Array(1)],
+    ["store", { action: "list" }],
+    ["slow", { fee: 0, ms: 0, fails: false }],
+  ] as const) {
+    const again = service === "echo" ? caller : await linked(server, low);
+    expect(await again.ask(service, body)).toMatchObject({
+      ok: false,
+      charged: 0,
+      balance: 0,
+      error: { code: "EXHAUSTED" },
+    });
+    expect(await again.receipt()).toMatchObject({ balance: 0n, ends: true });
+    expect(await again.answer()).toBe(null);
+  }
+  expect(served).toBe(0);
+  expect(showToken(server.token, name).balance).toBe(0n);
+});
+
+test("T-14 of requests that race for the last unit exactly one is served, in one link and across tokens of one account", async () => {
+  const server = await start();
+  const one = await issue(server, { price: 4n });
+  const { account } = showToken(server.token, one.name);
+  const callers = [await linked(server, one.low)];
+  for (let i = 0; i < 5; i++) {
+    const { low } = await issue(server, { price: 1n, account });
+    callers.push(await linked(server, low));
+  }
+  // 9 units for 6 tokens, of which each asks twice at once, at 4 units.
+  const answers = await Promise.all(
+    callers.map(async (caller) => {
+      caller.wire.send(...[1, 2].flatMap(() => caller.low.sealRun(request("echo", new Uint8Array(1)))));
+      return [await caller.answer(), await caller.answer()];
+    }),
+  );
+  expect(answers.flat().filter((answer) => answer?.ok).length).toBe(2);
+  expect(server.token.ledger.balance(account).balance).toBe(1n);
+  expectBalanced(server);
+});
+
+test("what a link may cost is bounded by its cap: beyond it nothing is debited, until the device allows more", async () => {
+  const server = await start();
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low, { cap: 5n });
+  expect(caller.receipts[0]).toMatchObject({ open: 5n });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true, charged: 4 });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({
+    ok: false,
+    charged: 0,
+    error: { code: "CAP_EXCEEDED" },
+  });
+  caller.wire.send(low.state({ more: 3n }));
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true, charged: 4 });
+  expect(await caller.end()).toMatchObject({ open: 0n, balance: 9992n });
+  expect(showToken(server.token, name).balance).toBe(9992n);
+});
+
+test("T-15 with money a credit re-enables an empty account within its link, and a second token adds to the same account", async () => {
+  const server = await start();
+  const { low, name } = await issue(server, { price: 4n });
+  const caller = await linked(server, low);
+  await caller.ask("echo", new Uint8Array(1));
+  const receipt = caller.receipt();
+  creditToken(server.token, name, 10n, "top-up 1");
+  creditToken(server.token, name, 10n, "top-up 1");
+  expect(await receipt).toMatchObject({ balance: 10n, ends: false });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true, balance: 6 });
+  const { account } = showToken(server.token, name);
+  const second = await issue(server, { price: 100n, account });
+  expect(second.low.receipt.balance).toBe(106n);
+  expect(showToken(server.token, name).balance).toBe(106n);
+  expectBalanced(server);
+});
+
+test("T-15 a value that is the pad takes no credit, whether its bytes are destroyed or only marked as used", async () => {
+  const server = await start();
+  for (const tariff of ["tied", "index"]) {
+    const { low, name } = await issue(server, { tariff, price: 1000n });
+    expect(() => creditToken(server.token, name, 10n, tariff)).toThrow(expect.objectContaining({ code: "TOKEN_TIED" }));
+    const caller = await linked(server, low);
+    for (let i = 0; i < 4; i++) await caller.ask("echo", randomBytes(3000));
+    await caller.end();
+    server.token.vault.flush();
+    const first = () => server.token.vault.read(name, upBase(low.shape) + 4096, new Uint8Array(16));
+    if (tariff === "index") expect(first).not.toThrow();
+    else expect(first).toThrow(expect.objectContaining({ code: "PAGE_BURNED" }));
+  }
+});
+
+test("T-03 T-20 a value of 1,000 units that is the pad: after 400 both ends show 600, after 1,000 both show 0 and nothing more passes", async () => {
+  const server = await start();
+  const { low, name } = await issue(server, { tariff: "tied", price: 1000n });
+  const { left: all } = showToken(server.token, name);
+  let caller = await linked(server, low);
+  const used = () => all - showToken(server.token, name).left;
+  // Boxes of such a size that exactly 400 of 1,000 parts of the pad are used, the last receipt included.
+  const goal = Math.ceil(all * 0.4);
+  const last = boxCost(48, 1) + boxCost(20, 1);
+  while (goal - used() - last > 20_000) {
+    await caller.ask("echo", new Uint8Array(4000));
+    if (low.room < 9000) caller.wire.send(low.state());
+  }
+  const spare = goal - used() - last;
+  await exactly(caller, spare);
+  expect(await caller.end()).toMatchObject({ balance: 600n });
+  expect(low.receipt.balance).toBe(600n);
+  expect(showToken(server.token, name)).toMatchObject({ balance: 600n });
+
+  // To the end: then both show 0.
+  caller = await linked(server, low);
+  for (;;) {
+    const room = Math.min(low.room, 4000) - runCost(40, 1).padBytes - 100;
+    if (room < 1) break;
+    const answer = await caller.ask("echo", new Uint8Array(Math.max(1, Math.min(room, 3900))));
+    if (answer === null || !answer.ok) break;
+    if (caller.receipts.at(-1)?.ends) break;
+  }
+  if (!caller.wire.ended) caller.drop();
+  while (low.receipt.balance !== 0n) {
+    const again = await linked(server, low);
+    while ((await again.ask("echo", new Uint8Array(1)).catch(() => null))?.ok) {}
+    again.drop();
+  }
+  expect(showToken(server.token, name)).toMatchObject({ balance: 0n, closed: true });
+  const spent = await linked(server, low);
+  while ((await spent.receipt()) !== null) {}
+  expect(spent.receipts.at(-1)).toMatchObject({ balance: 0n, closed: true, ends: true });
+  // What could not be used any more, because no box fits into it.
+  const tail = server.token.ledger.balance(server.token.account("tail", "TPD")).balance;
+  expect(tail).toBeLessThan(20n);
+  expectBalanced(server);
+}, 30_000);
+
+/** Uses exactly so many pad bytes, both ways together, in requests to echo. */
+async function exactly(caller: Caller, bytes: number): Promise<void> {
+  const start = caller.low.up + caller.low.down;
+  const left = () => bytes - (caller.low.up + caller.low.down - start);
+  // Answers carry the body and numbers whose length may differ: what is over is filled up with a text that is no request.
+  while (left() > 3 * 4300) await caller.ask("echo", new Uint8Array(Math.min(3500, left() / 4)));
+  while (left() > 800) await caller.ask("echo", new Uint8Array(Math.max(1, Math.min(300, Math.floor(left() / 8)))));
+  const probe = caller.low.up + caller.low.down;
+  caller.wire.send(caller.low.seal("last", new Uint8Array(1)));
+  await caller.answer();
+  const bad = caller.low.up + caller.low.down - probe;
+  const rest = left() - bad;
+  if (rest < 0) throw new Error(`${rest} bytes are too few`);
+  caller.wire.send(caller.low.seal("last", new Uint8Array(rest + 1)));
+  await caller.answer();
+  if (left() !== 0) throw new Error(`${left()} bytes are left over`);
+}
+
+test("T-20 what the device shows is the server's, after each link", async () => {
+  const server = await start();
+  const { low, name } = await issue(server);
+  for (let link = 0; link < 5; link++) {
+    const caller = await linked(server, low);
+    for (let i = 0; i < link; i++) await caller.ask("echo", randomBytes(100));
+    await caller.end();
+    expect(low.receipt.balance).toBe(showToken(server.token, name).balance);
+  }
+});
