@@ -1,0 +1,103 @@
+// Lines to a server: TCP as it is, and WebSocket with whole items in binary messages (SPEC section 13). A line is a
+// transport that can be asked to wait, so that a server that sends faster than the device opens fills no memory.
+
+import { connect } from "node:net";
+import type { Transport } from "../driver/index.ts";
+import { LinkFailure } from "./errors.ts";
+
+/** A transport to a server. One that cannot wait leaves out both of the other methods. */
+export interface Line extends Transport {
+  /** Asks for no more bytes until `resume`. */
+  pause?(): void;
+  resume?(): void;
+}
+
+/** Silence after which the operating system asks whether the other end is there. */
+const KEEPALIVE_MS = 30_000;
+/** A message holds whole items, and not many. */
+const MESSAGE_MAX_BYTES = 1_048_576;
+
+/**
+ * Opens a line to `tcp://host:port` or `ws://host:port`.
+ * @throws LinkFailure BAD_LINK_ADDRESS; what the network says, as it is
+ */
+export async function openLine(address: string): Promise<Line> {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  if (url !== null && url.hostname !== "") {
+    if (url.protocol === "tcp:" && url.port !== "")
+      return openTcp(url.hostname.replace(/^\[|\]$/g, ""), Number(url.port));
+    if (url.protocol === "ws:") return openWebSocket(address);
+  }
+  throw new LinkFailure("BAD_LINK_ADDRESS", { address });
+}
+
+async function openTcp(host: string, port: number): Promise<Line> {
+  const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("error", reject);
+  });
+  let reason: Error | undefined;
+  socket.on("error", (error) => {
+    reason = error;
+  });
+  return {
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+      }),
+    onData: (listener) => {
+      socket.on("data", listener);
+      socket.on("end", () => socket.destroy());
+    },
+    onClose: (listener) => {
+      if (socket.closed) listener(reason);
+      else socket.once("close", () => listener(reason));
+    },
+    close: async () => {
+      socket.destroySoon();
+    },
+    pause: () => {
+      socket.pause();
+    },
+    resume: () => {
+      socket.resume();
+    },
+  };
+}
+
+async function openWebSocket(address: string): Promise<Line> {
+  // Loaded here, so that a host that speaks TCP only needs no more than Node.
+  const { WebSocket } = await import("ws");
+  const socket = new WebSocket(address, { perMessageDeflate: false, maxPayload: MESSAGE_MAX_BYTES });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("open", resolve);
+    socket.once("error", reject);
+  });
+  let reason: Error | undefined;
+  socket.on("error", (error) => {
+    reason = error;
+  });
+  return {
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        socket.send(bytes, { binary: true }, (error) => (error ? reject(error) : resolve()));
+      }),
+    onData: (listener) => {
+      socket.on("message", (data) => listener(new Uint8Array(data as Buffer)));
+    },
+    onClose: (listener) => {
+      if (socket.readyState === WebSocket.CLOSED) listener(reason);
+      else socket.once("close", () => listener(reason));
+    },
+    close: async () => {
+      socket.close();
+    },
+    pause: () => {
+      socket.pause();
+    },
+    resume: () => {
+      socket.resume();
+    },
+  };
+}

@@ -1,0 +1,746 @@
+// A link of a token to its server, kept up: requests go up as runs of boxes, answers come down, and what happens to the
+// line, to the device or to this process on the way changes nothing about either. Every sealed box is on the disk before it
+// leaves, and goes again as it is until the server is known to have opened it; a text whose box cannot arrive any more is
+// sealed anew under bytes never used before; a request keeps its id, under which the server answers and charges it once.
+//
+// One loop does all that goes up (drive), another all that comes down (receive). Each error of one connection ends the
+// connection; as long as somebody waits for something, the drive makes another, with patience that ends.
+
+import {
+  type ActiveInfo,
+  type Clock,
+  type Device,
+  DriverError,
+  lastWord,
+  mayComeBack,
+  mustBeActive,
+  regain,
+  SETBACKS_MAX,
+  type Transport,
+  type Value,
+} from "../driver/index.ts";
+import {
+  type AddressList,
+  boxCost,
+  isDeviceError,
+  isToken,
+  type LinkItem,
+  type Receipt,
+  roomOf,
+  runCost,
+  TEXT_MAX_BYTES,
+} from "../protocol/index.ts";
+import { addressesOf, type CallEvent, type Caller, placeCall, withPresence } from "./call.ts";
+import { LinkFailure, type LinkFailureCode } from "./errors.ts";
+import { Incoming } from "./incoming.ts";
+import { openLine } from "./line.ts";
+import { LinkLog, type LoggedBox, type LoggedCall, type LoggedRequest } from "./log.ts";
+import { type Answer, answerOf, decodeAnswer, encodeRequest, newId, type Reply, serviceOf } from "./request.ts";
+import type { Wire } from "./wire.ts";
+
+/** What a server takes from the tag to its first receipt. */
+const RECEIPT_MS = 30_000;
+/** After so much silence with an answer due the line is taken for dead; twice as much each time that it was not. */
+const SILENCE_MS = 30_000;
+/** How long a request that does not fit waits for each grant. */
+const GRANT_MS = 10_000;
+/** What was released and not acknowledged yet is acknowledged from so much on. */
+const ACKNOWLEDGE_BYTES = 65_536;
+/** Boxes sealed ahead of the disk and the line. */
+const AHEAD_MAX = 16;
+const STATE_TEXT_BYTES = 20;
+
+const RETRIED: readonly LinkFailureCode[] = ["LINK_LOST", "NO_ADDRESS_ANSWERED", "CALL_REFUSED"];
+
+/** What happens to a link. Nothing of it has to be answered. */
+export type LinkEvent =
+  | CallEvent
+  | { readonly kind: "linked"; readonly address: string; readonly call: number; readonly receipt: Receipt }
+  | { readonly kind: "receipt"; readonly receipt: Receipt }
+  | { readonly kind: "granted"; readonly split: number }
+  /** `list` is what the server sent; refused, the device keeps the one that it has. */
+  | { readonly kind: "addresses"; readonly list: AddressList | null; readonly refused: boolean }
+  | { readonly kind: "lost"; readonly error: unknown }
+  /** The link ended with this receipt. */
+  | { readonly kind: "ended"; readonly receipt: Receipt };
+
+export interface LinkOptions {
+  /** Where sealed boxes and requests are kept until they are answered: the same each time for the same token. */
+  readonly directory: string;
+  /** Instead of those on the device. */
+  readonly addresses?: readonly string[];
+  /**
+   * What may be debited, minor units; the owner's limit when nothing is given. Above the limit the device wants its button,
+   * and again each time that a lost link is made anew.
+   */
+  readonly cap?: bigint;
+  /** How an address is reached: `tcp://host:port` and `ws://host:port` when nothing is given. */
+  readonly connect?: (address: string) => Promise<Transport>;
+  readonly clock?: Clock;
+  /** The device waits for its button. */
+  readonly onPresence?: () => void;
+  readonly onEvent?: (event: LinkEvent) => void;
+}
+
+/** A request that an earlier process made, or that a lost link left behind: its answer was handed to nobody yet. */
+export interface Pending {
+  readonly id: string;
+  readonly service: string;
+  /** The answer, which counts as handed over then. @throws as {@link Link.request} does */
+  answer(): Promise<Answer>;
+}
+
+/**
+ * Calls the server of a token, and finishes what an earlier link of the same directory left.
+ * @throws LinkFailure NO_ADDRESS_ANSWERED, CALL_REFUSED, DEVICE_OLDER, SERVER_OLDER, PRESENCE_REFUSED, NOT_A_TOKEN …;
+ *   DriverError for disk and device
+ */
+export async function openLink(device: Device, options: LinkOptions): Promise<Link> {
+  const info = mustBeActive(await device.info());
+  if (info.side !== "low" || !isToken(info)) throw new LinkFailure("NOT_A_TOKEN", {});
+  const value = await device.value();
+  const log = await LinkLog.open(options.directory, info.serial);
+  const link = new Link(device, info, value, log, options);
+  try {
+    await link.connected({ patient: false });
+  } catch (error) {
+    await link.abandon();
+    throw error;
+  }
+  return link;
+}
+
+interface Waiter<Result> {
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+/** A STATE that is to be sealed. */
+interface Order {
+  readonly cap: bigint;
+  readonly ends: boolean;
+  readonly waiter: Waiter<void> | null;
+}
+
+/** One line, from the server's first receipt to its end. */
+interface Connection {
+  readonly wire: Wire;
+  readonly incoming: Incoming;
+  /** Where the next box up is expected to lie. */
+  mark: number;
+  /** What of down this link has acknowledged. */
+  acknowledged: number;
+  /** The last one that came. */
+  receipt: Receipt;
+  /** A STATE that ends the link has left. */
+  ending: boolean;
+  error: unknown;
+  /** Resolves when the item that came last is worked off, its release included. */
+  worked: Promise<void>;
+  /** Resolves when nothing of what came is worked on any more. */
+  received: Promise<void>;
+}
+
+/** See {@link openLink}. */
+export class Link {
+  readonly #device: Device;
+  readonly #info: ActiveInfo;
+  readonly #log: LinkLog;
+  readonly #options: LinkOptions;
+  readonly #caller: Caller;
+  #value: Value;
+  /** What may be debited, all links of this object together, and what answers said was. */
+  #cap: bigint;
+  #charged = 0n;
+  /** A call that was tried once more, and is not again. */
+  #repeated: LoggedCall | null = null;
+  #receipt: Receipt | null = null;
+  #connection: Connection | null = null;
+  /** Those who wait for a connection, for answers (by id), and for STATEs. */
+  #callers: (Waiter<void> & { readonly patient: boolean })[] = [];
+  readonly #waiters: Map<string, Waiter<Reply>> = new Map();
+  #orders: Order[] = [];
+  /** Requests whose answers were handed over, while the disk is told. */
+  readonly #handed: Set<string> = new Set();
+  #driving: Promise<void> | null = null;
+  #wake = () => {};
+  #woken = false;
+  /** Items and grants that came, and whether anything moved on since the last setback. */
+  #heard = 0;
+  #grants = 0;
+  #progressed = false;
+  #silence = SILENCE_MS;
+  #closing: Promise<Receipt> | null = null;
+  #ended = false;
+
+  constructor(device: Device, info: ActiveInfo, value: Value, log: LinkLog, options: LinkOptions) {
+    this.#device = device;
+    this.#info = info;
+    this.#value = value;
+    this.#log = log;
+    this.#options = options;
+    this.#cap = options.cap ?? value.limit;
+    this.#caller = {
+      device,
+      log,
+      clock: options.clock ?? device.clock,
+      connect: options.connect ?? openLine,
+      onPresence: () => options.onPresence?.(),
+      onEvent: (event) => options.onEvent?.(event),
+    };
+  }
+
+  /** What the device knows of its money: at most `receipt.balance`, and at least that less `openCaps`. */
+  get value(): Value {
+    return this.#value;
+  }
+
+  /**
+   * Asks a service. The request is refused whole, before its first box, when it does not fit; from then on it survives
+   * lost lines and devices, and this process. `body` is anything that CBOR can say.
+   * @throws LinkFailure SERVICE_ERROR or CAP_EXCEEDED when the service failed; NEED_GRANT or EXHAUSTED with nothing used;
+   *   LINK_LOST or LINK_CLOSED when there is no answer yet: it is in {@link pending} then
+   */
+  async request(service: string, body: unknown): Promise<Answer> {
+    this.#mustBeOpen();
+    const id = newId();
+    const text = encodeRequest(id, service, body);
+    await this.connected({ patient: true });
+    this.#mustBeOpen();
+    const { boxes } = runCost(text.length, this.#info.burnUnit);
+    const answered = this.#awaitAnswer(id);
+    try {
+      await this.#log.request(id, boxes, text);
+    } catch (error) {
+      this.#waiters.delete(id);
+      throw error;
+    }
+    this.#drive();
+    return answerOf(await answered);
+  }
+
+  /** Requests whose answers were handed to nobody, oldest first. */
+  async pending(): Promise<Pending[]> {
+    const requests = [...this.#log.requests.values()].filter(
+      ({ id }) => !this.#waiters.has(id) && !this.#handed.has(id),
+    );
+    return Promise.all(
+      requests.map(async (request) => ({
+        id: request.id,
+        service: serviceOf(await this.#log.read(request.text)),
+        answer: () => this.#claim(request),
+      })),
+    );
+  }
+
+  /** Allows so much more to be debited. Above the owner's limit the device wants its button. */
+  async raise(cap: bigint): Promise<void> {
+    this.#mustBeOpen();
+    await this.#order(cap, false);
+  }
+
+  /**
+   * Ends the link and returns the server's final receipt. What is not answered by then stays for the next link.
+   * @throws LinkFailure LINK_LOST when the final receipt could not be had; the link is closed all the same
+   */
+  close(): Promise<Receipt> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Resolves when there is a connection. Without patience, servers that do not answer are the end of it at once. */
+  connected({ patient }: { patient: boolean }): Promise<void> {
+    if (this.#isUp) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#callers.push({ resolve, reject, patient });
+      this.#drive();
+    });
+  }
+
+  /** Lets the link go as it is, without a word to the server: what is under way stays for the next one. */
+  async abandon(): Promise<void> {
+    this.#ended = true;
+    this.#closing ??= Promise.reject(new LinkFailure("LINK_CLOSED", {}));
+    this.#closing.catch(() => {}); // Whoever closes it gets it.
+    this.#failAll(new LinkFailure("LINK_CLOSED", {}));
+    await this.#disconnect();
+    this.#nudge();
+    await this.#driving;
+    await this.#log.close();
+  }
+
+  async #close(): Promise<Receipt> {
+    try {
+      // A link that the server has ended needs no other to end it.
+      if (!this.#isUp && this.#receipt?.ends) return this.#receipt;
+      await this.#order(0n, true);
+      if (this.#receipt === null) throw new LinkFailure("LINK_LOST", { reason: "no receipt came" });
+      return this.#receipt;
+    } finally {
+      await this.#log.tidy({ whole: true }).catch(() => {}); // It is only larger than it need be.
+      await this.abandon();
+    }
+  }
+
+  get #isUp(): boolean {
+    return this.#connection !== null && !this.#connection.error;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing !== null) throw new LinkFailure("LINK_CLOSED", {});
+  }
+
+  #awaitAnswer(id: string): Promise<Reply> {
+    const answered = new Promise<Reply>((resolve, reject) => {
+      this.#waiters.set(id, { resolve, reject });
+    });
+    answered.catch(() => {}); // Whoever waits for it gets it.
+    return answered;
+  }
+
+  async #claim(request: LoggedRequest): Promise<Answer> {
+    this.#mustBeOpen();
+    const { id } = request;
+    if (!this.#log.requests.has(id) || this.#waiters.has(id) || this.#handed.has(id)) {
+      throw new Error("an answer is taken once");
+    }
+    if (request.answer === null) {
+      const answered = this.#awaitAnswer(id);
+      this.#drive();
+      return answerOf(await answered);
+    }
+    this.#handed.add(id);
+    const text = await this.#log.read(request.answer);
+    // It is handed over first, and then forgotten: a crash between gives it once more.
+    this.#log.done(id, 0).then(
+      () => this.#handed.delete(id),
+      () => this.#handed.delete(id),
+    );
+    const reply = decodeAnswer(text);
+    if (reply === null) throw new LinkFailure("BAD_ANSWER", { bytes: text.length });
+    return answerOf({ ...reply, id });
+  }
+
+  #order(cap: bigint, ends: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#orders.push({ cap, ends, waiter: { resolve, reject } });
+      this.#drive();
+    });
+  }
+
+  // What goes up.
+
+  #drive(): void {
+    this.#woken = true;
+    this.#wake();
+    this.#driving ??= this.#driveOn().finally(() => {
+      this.#driving = null;
+      if (this.#hasWork) this.#drive(); // It came while the last of it ended.
+    });
+  }
+
+  get #hasWork(): boolean {
+    return !this.#ended && (this.#callers.length > 0 || this.#waiters.size > 0 || this.#orders.length > 0);
+  }
+
+  async #driveOn(): Promise<void> {
+    for (let setbacks = 0; this.#hasWork; ) {
+      try {
+        this.#woken = false;
+        if (this.#connection?.error) throw this.#connection.error;
+        const connection = this.#connection ?? (await this.#connect(setbacks));
+        for (const { resolve } of this.#callers.splice(0)) resolve();
+        await this.#sealRequests(connection);
+        await this.#sealOrders(connection);
+        if (this.#hasWork) await this.#pause(connection);
+      } catch (error) {
+        if (this.#connection !== null) this.#lose(this.#connection, error);
+        await this.#disconnect();
+        setbacks = this.#progressed ? 1 : setbacks + 1;
+        this.#progressed = false;
+        const patient = this.#callers.every(({ patient }) => patient) || this.#isLost(error);
+        if (!patient || setbacks > SETBACKS_MAX || !this.#mayGoOn(error)) this.#failAll(lastWord(error));
+      }
+    }
+  }
+
+  /** Until something is to be done, or the connection ended. @throws LinkFailure LINK_LOST after too much silence */
+  async #pause(connection: Connection): Promise<void> {
+    if (this.#woken) return;
+    const heard = this.#heard;
+    let expired = false;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#caller.clock.after(this.#silence, () => {
+        expired = true;
+        resolve();
+      });
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wake = () => {};
+    if (!expired || this.#heard > heard || connection.error) return;
+    const reason = `${connection.wire.address} said nothing for ${this.#silence / 1000} s`;
+    this.#silence *= 2;
+    throw new LinkFailure("LINK_LOST", { reason });
+  }
+
+  async #sealRequests(connection: Connection): Promise<void> {
+    for (const request of this.#log.requests.values()) {
+      if (connection.ending) return;
+      if (request.answer === null && request.next < request.boxes) await this.#sealRequest(connection, request);
+    }
+  }
+
+  async #sealRequest(connection: Connection, request: LoggedRequest): Promise<void> {
+    const { text, boxes } = request;
+    let number = request.next;
+    const { padBytes } = runCost(text.length - number * TEXT_MAX_BYTES, this.#info.burnUnit);
+    const refusal = await this.#refusal(connection, padBytes, number > 0);
+    if (refusal !== null) {
+      await this.#giveUp(request, refusal);
+      // Only a new call can tell the server that a run which has begun will not be ended.
+      if (number > 0) throw new LinkFailure("LINK_LOST", { reason: "a request was given up" }, refusal);
+      return;
+    }
+    const ahead: Promise<void>[] = [];
+    try {
+      for (; number < boxes; number++) {
+        if (connection.error) throw connection.error;
+        const at = number * TEXT_MAX_BYTES;
+        const length = Math.min(TEXT_MAX_BYTES, text.length - at);
+        const piece = await this.#log.read({ at: text.at + at, length });
+        const { mark, box } = await this.#device.seal(number === boxes - 1 ? "last" : "data", piece);
+        ahead.push(this.#sendBox(connection, mark, length, { request: request.id, number, ends: false }, box));
+        if (ahead.length >= AHEAD_MAX) await ahead.shift();
+      }
+      await Promise.all(ahead);
+    } finally {
+      await Promise.allSettled(ahead); // What is on its way to the disk counts in the next call.
+    }
+  }
+
+  /** Why so many pad bytes cannot be sealed, after the server was waited for when it could grant them; or null. */
+  async #refusal(connection: Connection, padBytes: number, inRun: boolean): Promise<LinkFailure | null> {
+    // What ends the link should fit as well.
+    const needed = padBytes + boxCost(STATE_TEXT_BYTES, this.#info.burnUnit);
+    for (let asked = inRun; ; ) {
+      const granted = this.#grants;
+      const { now: room, afterGrant } = roomOf(mustBeActive(await this.#device.info()));
+      if (needed <= room) return null;
+      if (needed > afterGrant) return new LinkFailure("EXHAUSTED", { needed, room });
+      if (!asked) await this.#sealState(connection, { cap: 0n, ends: false });
+      asked = true;
+      await this.#grantSince(granted, connection);
+      if (this.#grants === granted) return new LinkFailure("NEED_GRANT", { needed, room });
+    }
+  }
+
+  /** Until there were more grants than so many, the connection ended, or it took too long. */
+  async #grantSince(grants: number, connection: Connection): Promise<void> {
+    for (let late = false; this.#grants === grants && !late; ) {
+      if (connection.error) throw connection.error;
+      await new Promise<void>((resolve) => {
+        const cancel = this.#caller.clock.after(GRANT_MS, () => {
+          late = true;
+          resolve();
+        });
+        this.#wake = () => {
+          cancel();
+          resolve();
+        };
+      });
+      this.#wake = () => {};
+    }
+  }
+
+  async #giveUp(request: LoggedRequest, refusal: LinkFailure): Promise<void> {
+    const boxes = request.next;
+    await this.#keep(this.#log.drop(request.id));
+    const error = boxes === 0 ? refusal : new LinkFailure("GIVEN_UP", { boxes, of: request.boxes }, refusal);
+    this.#waiters.get(request.id)?.reject(error);
+    this.#waiters.delete(request.id);
+  }
+
+  async #sealOrders(connection: Connection): Promise<void> {
+    while (!connection.ending && this.#orders.length > 0) {
+      const order = this.#orders[0] as Order;
+      try {
+        await this.#sealState(connection, order);
+      } catch (error) {
+        const refused = error instanceof LinkFailure && error.code === "PRESENCE_REFUSED";
+        if (!refused && !isDeviceError(error, "NEED_GRANT") && !isDeviceError(error, "EXHAUSTED")) throw error;
+        this.#orders.shift();
+        // Without room for it the link ends as it is.
+        if (order.ends) order.waiter?.resolve();
+        else order.waiter?.reject(error);
+        continue;
+      }
+      if (order.ends) return; // Until the final receipt has come.
+      this.#orders.shift();
+      this.#cap += order.cap;
+      order.waiter?.resolve();
+    }
+  }
+
+  async #sealState(connection: Connection, { cap, ends }: { cap: bigint; ends: boolean }): Promise<void> {
+    await connection.worked; // So that it tells all that was released.
+    const { released } = connection.incoming;
+    const { mark, box } = await withPresence(this.#caller, () => this.#device.state({ cap, ends }));
+    connection.ending = ends;
+    connection.acknowledged = released;
+    await this.#sendBox(connection, mark, STATE_TEXT_BYTES, { request: null, number: 0, ends }, box);
+  }
+
+  /** A box that the device has sealed: onto the disk, and then away. */
+  #sendBox(
+    connection: Connection,
+    mark: number,
+    textLength: number,
+    what: Pick<LoggedBox, "request" | "number" | "ends">,
+    box: Uint8Array,
+  ): Promise<void> {
+    if (mark !== connection.mark) throw new DriverError("MARK_MOVED", { expected: connection.mark, found: mark });
+    const cost = boxCost(textLength, this.#info.burnUnit);
+    connection.mark += cost;
+    const sent = this.#keep(this.#log.box({ mark, cost, ...what }, box)).then(() => connection.wire.send(box));
+    sent.catch(() => {}); // Whoever waits for it gets it.
+    return sent;
+  }
+
+  // What comes down.
+
+  async #receive(connection: Connection): Promise<void> {
+    try {
+      while (!connection.error) {
+        const item = await connection.wire.next();
+        const working = this.#take(connection, item);
+        connection.worked = working.catch(() => {}); // It is thrown here.
+        await working;
+      }
+    } catch (error) {
+      this.#lose(connection, error);
+    }
+  }
+
+  #lose(connection: Connection, error: unknown): void {
+    if (connection.error) return;
+    connection.error = error;
+    this.#tell({ kind: "lost", error });
+    this.#nudge();
+  }
+
+  async #take(connection: Connection, item: LinkItem): Promise<void> {
+    const { incoming } = connection;
+    await incoming.take(item);
+    this.#heard++;
+    const { receipt } = connection;
+    if ((receipt.ends && !incoming.inRun) || incoming.releaseDue) {
+      await this.#keep(this.#log.deliver(incoming.mark));
+      await incoming.release();
+    }
+    if (receipt.ends) {
+      this.#finish(connection, receipt);
+    } else if (incoming.released - connection.acknowledged >= ACKNOWLEDGE_BYTES && this.#orders.length === 0) {
+      this.#orders.push({ cap: 0n, ends: false, waiter: null });
+      this.#drive();
+    }
+  }
+
+  /** The link ended with its final receipt: because it was asked for here, or because the server has ended it. */
+  #finish(connection: Connection, receipt: Receipt): void {
+    connection.error = receipt.closed
+      ? new LinkFailure("VALUE_CLOSED", { balance: receipt.balance })
+      : new LinkFailure("LINK_LOST", { reason: "the server ended it" });
+    const [order] = this.#orders;
+    if (connection.ending && order?.ends) {
+      this.#ended = true;
+      order.waiter?.resolve();
+    }
+    this.#tell({ kind: "ended", receipt });
+    this.#nudge();
+  }
+
+  async #onRun(text: Uint8Array, end: number): Promise<void> {
+    const reply = decodeAnswer(text);
+    const request = this.#requestOf(reply?.id ?? null);
+    if (request === null) return this.#keep(this.#log.deliver(end));
+    if (!this.#waiters.has(request.id)) await this.#keep(this.#log.keepAnswer(request.id, end, text));
+    // Somebody may have asked for it meanwhile.
+    const waiter = this.#waiters.get(request.id);
+    if (waiter !== undefined) {
+      this.#waiters.delete(request.id);
+      this.#handed.add(request.id);
+      if (reply === null) waiter.reject(new LinkFailure("BAD_ANSWER", { bytes: text.length }));
+      else waiter.resolve({ ...reply, id: request.id });
+      await this.#keep(this.#log.done(request.id, end));
+      this.#handed.delete(request.id);
+    }
+    this.#charged += reply?.charged ?? 0n;
+    this.#progressed = true;
+    this.#silence = SILENCE_MS;
+    this.#nudge();
+    await this.#log.tidy().catch(() => {}); // It is only larger than it need be.
+  }
+
+  /** The request that an answer is for: of one that says not, the oldest that was sent whole. */
+  #requestOf(id: string | null): LoggedRequest | null {
+    const open = (request: LoggedRequest) => request.answer === null && request.next === request.boxes;
+    const request = id === null ? [...this.#log.requests.values()].find(open) : this.#log.requests.get(id);
+    return request === undefined || request.answer !== null ? null : request;
+  }
+
+  async #onReceipt(receipt: Receipt): Promise<void> {
+    this.#value = await this.#device.value();
+    if (receipt.sequence >= (this.#receipt?.sequence ?? 0)) this.#receipt = receipt;
+    if (receipt.up > this.#log.acknowledged) this.#progressed = true;
+    await this.#keep(this.#log.acknowledge(receipt.up));
+    this.#tell({ kind: "receipt", receipt });
+  }
+
+  // The connection.
+
+  async #connect(setbacks: number): Promise<Connection> {
+    const info = mustBeActive(await regain(this.#device, this.#info, setbacks));
+    this.#mustNotBeOlder(info);
+    // What this program did not hand over and is released nevertheless, another program has opened.
+    if (info.down.used > this.#log.delivered) await this.#keep(this.#log.anew(info.down.used));
+    await this.#giveUpWhatCannotEnd(info);
+    const addresses = this.#options.addresses ?? (await addressesOf(this.#device));
+    const cap = this.#cap > this.#charged ? this.#cap - this.#charged : 0n;
+    const mayRepeat = this.#log.call !== this.#repeated;
+    const { wire, call, repeated } = await placeCall(this.#caller, info, addresses, cap, mayRepeat);
+    if (repeated) this.#repeated = call;
+    try {
+      return await this.#begin(wire, call, info);
+    } catch (error) {
+      await wire.close();
+      throw error;
+    }
+  }
+
+  /** From READY to the first receipt of the link, and what is sent again after it. */
+  async #begin(wire: Wire, call: LoggedCall, info: ActiveInfo): Promise<Connection> {
+    const number = call.slot + 1;
+    let receipt: Receipt | null = null;
+    const incoming = new Incoming(this.#device, info, this.#log.delivered, {
+      run: (text, end) => this.#onRun(text, end),
+      receipt: async (heard) => {
+        await this.#onReceipt(heard);
+        if (heard.call === number) receipt = heard;
+        if (connection !== null) connection.receipt = heard;
+      },
+      grant: async () => {
+        this.#grants++;
+        this.#tell({ kind: "granted", split: (await this.#device.info()).split });
+        this.#nudge();
+      },
+      addresses: async (list, refused) => this.#tell({ kind: "addresses", list, refused }),
+    });
+    let connection: Connection | null = null;
+    while (receipt === null) await incoming.take(await wire.next(RECEIPT_MS));
+    const first = receipt as Receipt;
+    if (first.closed) throw new LinkFailure("VALUE_CLOSED", { balance: first.balance });
+    const boxes = this.#boxesFrom(first.up, call.again);
+    connection = {
+      wire,
+      incoming,
+      receipt: first,
+      mark: call.next,
+      acknowledged: call.down,
+      ending: false,
+      error: null,
+      worked: Promise.resolve(),
+      received: Promise.resolve(),
+    };
+    this.#connection = connection;
+    this.#tell({ kind: "linked", address: wire.address, call: number, receipt: first });
+    connection.received = this.#receive(connection);
+    for (const box of boxes) await wire.send(await this.#log.read(box.item));
+    return connection;
+  }
+
+  /** What is sent again. @throws LinkFailure LINK_LOST when it is not all on this disk: the next call knows where it ends */
+  #boxesFrom(up: number, again: number): readonly LoggedBox[] {
+    let mark = up;
+    for (const box of this.#log.boxes) {
+      if (box.mark !== mark) break;
+      mark += box.cost;
+    }
+    if (mark < again) throw new LinkFailure("LINK_LOST", { reason: "what was sealed elsewhere cannot be sent again" });
+    return [...this.#log.boxes];
+  }
+
+  #mustNotBeOlder(info: ActiveInfo): void {
+    const { end, call, acknowledged } = this.#log;
+    const known = Math.max(end, acknowledged);
+    if (info.up.used < known) throw new LinkFailure("DEVICE_OLDER", { what: "up used", device: info.up.used, known });
+    if (call !== null && info.nextSlot <= call.slot) {
+      throw new LinkFailure("DEVICE_OLDER", { what: "next slot", device: info.nextSlot, known: call.slot + 1 });
+    }
+  }
+
+  /** A run that has begun and whose rest does not fit any more, since boxes were lost on the way. */
+  async #giveUpWhatCannotEnd(info: ActiveInfo): Promise<void> {
+    const { now: room, afterGrant } = roomOf(info);
+    for (const request of [...this.#log.requests.values()]) {
+      if (request.next === 0 || request.next >= request.boxes) continue;
+      const needed = runCost(request.text.length - request.next * TEXT_MAX_BYTES, info.burnUnit).padBytes;
+      if (needed > afterGrant) await this.#giveUp(request, new LinkFailure("EXHAUSTED", { needed, room }));
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === null) return;
+    this.#connection = null;
+    connection.error ??= new LinkFailure("LINK_CLOSED", {});
+    await connection.wire.close();
+    // What comes next looks at the marks: nobody may move them then.
+    await connection.received;
+  }
+
+  /** Whether it was there, and may be there again. */
+  #isLost(error: unknown): boolean {
+    if (error instanceof LinkFailure) return error.code === "LINK_LOST";
+    // The device has forgotten its link without a new session.
+    return (
+      mayComeBack(this.#device, error) || isDeviceError(error, "CALL_FIRST") || isDeviceError(error, "NOT_VERIFIED")
+    );
+  }
+
+  #mayGoOn(error: unknown): boolean {
+    return this.#isLost(error) || (error instanceof LinkFailure && RETRIED.includes(error.code));
+  }
+
+  /** The end of patience: what was asked stays on the disk, and whoever waits is told. */
+  #failAll(error: unknown): void {
+    const unreached = error instanceof LinkFailure && error.code !== "LINK_LOST" && RETRIED.includes(error.code);
+    const reason = "the server was not reached again";
+    for (const { reject } of this.#waiters.values()) {
+      reject(unreached ? new LinkFailure("LINK_LOST", { reason }, error) : error);
+    }
+    this.#waiters.clear();
+    const waiting = [...this.#callers.splice(0), ...this.#orders.splice(0).map(({ waiter }) => waiter)];
+    for (const waiter of waiting) waiter?.reject(error);
+  }
+
+  #nudge(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  #tell(event: LinkEvent): void {
+    this.#options.onEvent?.(event);
+  }
+
+  /** Something that must be on the disk. @throws LinkFailure NOT_KEPT */
+  async #keep(kept: Promise<void>): Promise<void> {
+    try {
+      await kept;
+    } catch (cause) {
+      throw new LinkFailure("NOT_KEPT", {}, cause);
+    }
+  }
+}
