@@ -1,9 +1,9 @@
 // The device: what a box costs it in flash operations, wear and time. The machine counts its HAL calls and its clock passes the chip's typical busy times (data sheet of
 // the W25Q128JV), so wear and flash time are exact; the processor's own time is not in them. The baseline is the same text sealed by the engine on this host.
 
-import { type Device, fillDevice, firstSplitOfPair, openDevice, type Transport } from "../host/driver/index.ts";
+import { type Device, fillDevice, firstSplitOfPair, openDevice } from "../host/driver/index.ts";
 import { loadEngine } from "../host/engine/index.ts";
-import { builtCore, Flash, Machine, Random, SECTOR } from "../simulator/index.ts";
+import { builtCore, Flash, lineTo, Machine, Random, SECTOR } from "../simulator/index.ts";
 
 const MIB = 1024 * 1024;
 /** Erases that the data sheet promises of a sector. */
@@ -117,18 +117,4 @@ async function fill(device: Device, padLength: number): Promise<void> {
     },
     pad(),
   );
-}
-
-function lineTo(machine: Machine): Transport {
-  return {
-    write: async (bytes) => {
-      machine.feed(bytes);
-      machine.runUntilIdle();
-    },
-    onData: (listener) => {
-      machine.onTransmit = listener;
-    },
-    onClose: () => {},
-    close: async () => {},
-  };
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { benchDevice } from "./device.ts";
 import { benchEngine } from "./engine.ts";
+import { benchLedger } from "./ledger.ts";
 import { benchMemory } from "./memory.ts";
 
 const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "string" } } });
@@ -21,6 +22,7 @@ const report = {
   sizes: sizes(),
   engine: await step("engine", () => benchEngine({ quick })),
   device: await step("device", () => benchDevice({ quick })),
+  ledger: await step("ledger", () => benchLedger({ quick })),
   memory: await step("memory", () => benchMemory({ quick })),
   cuts: await step("cuts", async () => (quick ? null : torture())),
 };
@@ -32,6 +34,8 @@ console.log("Sealing and opening on the host; engineIsTimes: how many times as f
 console.table(report.engine);
 console.log("The device, simulated; flash time at the chip's typical busy times");
 console.table(report.device);
+console.log("Durable debits in the books, without links; rawTimes: against 4 KiB written and synced one by one");
+console.table(report.ledger);
 console.log("Memory of a process that seals on an image");
 console.table(report.memory);
 if (report.cuts) console.log("Power cuts checked against the ideal device");

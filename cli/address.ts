@@ -3,8 +3,9 @@
 
 import { statSync } from "node:fs";
 import { type Device, openDevice, openTransport } from "../host/driver/index.ts";
+import { lineTo } from "../simulator/index.ts";
 import { type Io, UsageError } from "./command.ts";
-import { bootImage, lineTo } from "./local.ts";
+import { bootImage } from "./local.ts";
 import type { Stop } from "./signals.ts";
 
 /** @throws UsageError when neither the option nor the environment names one */

@@ -67,5 +67,5 @@ export function bytes(count: number): string {
 
 /** The result for a program: one object on one line. */
 export function printJson(stream: NodeJS.WritableStream, result: object): void {
-  stream.write(`${JSON.stringify(result)}\n`);
+  stream.write(`${JSON.stringify(result, (_, value) => (typeof value === "bigint" ? String(value) : value))}\n`);
 }

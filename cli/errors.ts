@@ -11,7 +11,7 @@ export interface CliFacts {
   NO_FILE: { path: string };
   BUNDLE_BUSY: { id: string; process: number };
   TWIN_ALONE: { device: string; other: string };
-  INTERRUPTED: { doing: "filling" | "sealing" | "opening"; boxes: number };
+  INTERRUPTED: { doing: "filling" | "sealing" | "opening" | "linking"; boxes: number };
 }
 export type CliErrorCode = keyof CliFacts;
 
@@ -81,10 +81,12 @@ const PAD_AFTER: { readonly [Doing in CliFacts["INTERRUPTED"]["doing"]]: (boxes:
   sealing: (boxes) =>
     `The pad bytes of ${boxes} boxes, and of one more at most, are used; the boxes were given to no one.`,
   opening: () => "Nothing of this bundle was destroyed: the whole of it can still be opened.",
+  linking: () => "What was sealed is kept and sent again as it is; nothing is used or charged twice.",
 };
 
 const ADVICE_AFTER: { readonly [Doing in CliFacts["INTERRUPTED"]["doing"]]: string } = {
   filling: "Run it again; bytes of a source file that were reserved stay used.",
   sealing: "Seal the text again: it takes new pad bytes.",
   opening: "Open the bundle again.",
+  linking: "Call again: what was under way is finished then.",
 };

@@ -1,8 +1,8 @@
 // What a command exits with. The numbers are part of the interface: one never changes its meaning.
 
 /**
- * Exit codes, what they mean, and the errors that lead to them. Every other error is 1, but SEAL_UNFINISHED, which exits as
- * what ended it.
+ * Exit codes, what they mean, and the errors that lead to them. Every other error is 1, but for two: SEAL_UNFINISHED exits as
+ * what ended it, and a SERVICE_ERROR that says EXHAUSTED exits as a value that is spent.
  */
 export const EXITS: readonly { readonly exit: number; readonly means: string; readonly codes: readonly string[] }[] = [
   { exit: 0, means: "done", codes: [] },
@@ -15,7 +15,7 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
     codes: ["ALREADY_OPENED", "SLOT_UNKNOWN", "BOX_USED"],
   },
   { exit: 5, means: "the other side has to grant room first", codes: ["NEED_GRANT"] },
-  { exit: 6, means: "the pad or its slots are used up", codes: ["EXHAUSTED", "SLOTS_EXHAUSTED"] },
+  { exit: 6, means: "the pad or its slots are used up", codes: ["EXHAUSTED", "SLOTS_EXHAUSTED", "GIVEN_UP"] },
   { exit: 7, means: "a box was changed on its way", codes: ["AUTH_FAILED"] },
   { exit: 8, means: "not a bundle, or put together wrongly", codes: ["BAD_BUNDLE"] },
   {
@@ -35,6 +35,7 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       "IMAGE_BUSY",
       "IMAGE_LINKED",
       "IMAGE_CHANGED",
+      "NOT_A_TOKEN",
     ],
   },
   { exit: 11, means: "the device or image is faulty", codes: ["FAULTY", "FLASH_FAULT", "SUPPLY_LOW"] },
@@ -50,15 +51,107 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       "ENTROPY_FAILED",
     ],
   },
-  { exit: 13, means: "the disk is full or failing", codes: ["DISK_FULL", "DISK_FAILED", "IMAGE_IO"] },
+  {
+    exit: 13,
+    means: "the disk is full or failing",
+    codes: [
+      "DISK_FULL",
+      "DISK_FAILED",
+      "IMAGE_IO",
+      "NOT_KEPT",
+      "STORE_FULL",
+      "STORE_FAILED",
+      "VAULT_FULL",
+      "VAULT_FAILED",
+    ],
+  },
   { exit: 14, means: "the output could not be handed over whole", codes: ["OUTPUT_CLOSED", "BUNDLE_KEPT"] },
   {
     exit: 15,
     means: "not an image that can be read",
     codes: ["IMAGE_SIZE", "IMAGE_TRUNCATED", "IMAGE_VERSION", "NOT_AN_IMAGE"],
   },
-  { exit: 16, means: "a file is there already", codes: ["IMAGE_EXISTS", "OUTPUT_EXISTS"] },
+  { exit: 16, means: "a file is there already", codes: ["IMAGE_EXISTS", "OUTPUT_EXISTS", "SERVER_EXISTS"] },
   { exit: 17, means: "delivered, but not all of it destroyed", codes: ["RELEASE_UNFINISHED"] },
+  {
+    exit: 18,
+    means: "the token's server was not reached, did not take the call, or was lost",
+    codes: ["NO_ADDRESS", "NO_ADDRESS_ANSWERED", "BAD_LINK_ADDRESS", "CALL_REFUSED", "LINK_LOST", "LINK_CLOSED"],
+  },
+  {
+    exit: 19,
+    means: "token and server do not stand where the other remembers them",
+    codes: ["DEVICE_OLDER", "SERVER_OLDER", "OLDER"],
+  },
+  {
+    exit: 20,
+    means: "more than the token's owner allowed: the cap, or the button",
+    codes: ["CAP_EXCEEDED", "PRESENCE_REFUSED", "PRESENCE"],
+  },
+  { exit: 21, means: "the value is spent or closed", codes: ["VALUE_CLOSED", "INSUFFICIENT"] },
+  { exit: 22, means: "the service failed", codes: ["SERVICE_ERROR", "BAD_ANSWER"] },
+  {
+    exit: 23,
+    means: "another program has the server, its books or its address",
+    codes: ["SERVER_BUSY", "STORE_BUSY", "VAULT_BUSY", "ADDRESS_IN_USE"],
+  },
+  {
+    exit: 24,
+    means: "the server cannot work with what is in its directory",
+    codes: [
+      "SERVER_MISSING",
+      "CONFIG_UNREADABLE",
+      "CONFIG_UNKNOWN_KEY",
+      "CONFIG_INVALID",
+      "FOLDER_UNREADABLE",
+      "OFFER_UNFIT",
+      "BAD_LISTEN_ADDRESS",
+      "LISTEN_FAILED",
+      "SECRET_MISSING",
+      "SECRET_DAMAGED",
+      "STORE_MISSING",
+      "STORE_FOREIGN",
+      "STORE_NEWER",
+      "STORE_OLDER",
+      "STORE_READ_ONLY",
+      "STORE_CORRUPT",
+      "STORE_CLOSED",
+      "VAULT_MISSING",
+      "VAULT_READ_ONLY",
+      "PAD_MISSING",
+      "PAD_CORRUPT",
+      "PAGE_BURNED",
+      "KEY_MISSING",
+      "KEY_WRONG",
+      "LIMITS_MISSING",
+      "LIMITS_FOREIGN",
+      "LIMITS_CORRUPT",
+    ],
+  },
+  {
+    exit: 25,
+    means: "the server's books do not allow it: the token, the tariff, the price or the key",
+    codes: [
+      "TOKEN_UNKNOWN",
+      "TOKEN_EXISTS",
+      "TOKEN_STATE",
+      "TOKEN_TIED",
+      "TARIFF_UNKNOWN",
+      "BAD_PRICE",
+      "PAD_EXISTS",
+      "KEY_REUSED",
+      "KEY_PASSED",
+      "ASSET_MISMATCH",
+      "BAD_ASSET",
+      "BAD_AMOUNT",
+      "OVERFLOW",
+      "ACCOUNT_UNKNOWN",
+      "SAME_ACCOUNT",
+      "NAME_TAKEN",
+      "HOLD_UNKNOWN",
+      "HOLD_ENDED",
+    ],
+  },
   { exit: 130, means: "interrupted", codes: ["INTERRUPTED"] },
 ];
 

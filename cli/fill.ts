@@ -72,7 +72,7 @@ export async function fillBoth(
 }
 
 /** What a device that may be filled has room for, and in which unit its chip burns. */
-async function readiness(device: Device, name: string): Promise<{ padBytes: number; burnUnit: number }> {
+export async function readiness(device: Device, name: string): Promise<{ padBytes: number; burnUnit: number }> {
   const { state, faultySection: section, chipSize, burnUnit } = await device.info();
   if (state === "faulty") throw named(new DeviceError("FAULTY", { section }), name);
   if (state !== "blank" && state !== "filling") throw named(new DeviceError("WRONG_STATE", { state }), name);

@@ -73,6 +73,87 @@ The sections of an image, or of a chip that was read out, with version and check
 device and changes nothing. A corrupt section is named, and the exit code is 11.
 --json prints path, size, state, fault, journal, identity, connection, encryption, pad.`,
 
+  call: `tearpad call [--device ADDRESS|IMAGE] [--server ADDRESS …] [--cap AMOUNT]
+
+Calls the server of a token: both ends compare where they stand, what an earlier command left is finished, and the device
+gets a fresh receipt. Nothing on the wire names the token.
+
+  --device   as for tearpad seal
+  --server   tcp://HOST:PORT or ws://HOST:PORT instead of the addresses on the device, tried in this order
+  --cap      what the server may debit in this link, in minor units; above the owner's limit the device wants its button.
+             Default: the owner's limit. A token whose limit is 0 pays nothing without --cap and its button
+
+--json prints tried, address, finished, receipt, value.`,
+  balance: `tearpad balance [ADDRESS|IMAGE]
+
+What a token knows of its money and its pad, without its server. --json prints asset, atMost, atLeast, openCaps, limit,
+receipt, pad. Amounts are minor units everywhere.`,
+  send: `tearpad send [FILE] [--as NAME] [--device …] [--server …] [--cap AMOUNT] < file
+
+Has the server keep a file under a name, sealed box by box on its way. It is there when its last part is; what was under the
+name before is replaced then. --json prints name, bytes, charged and what call prints.`,
+  fetch: `tearpad fetch NAME [--out FILE] [--device …] [--server …] [--cap AMOUNT] > file
+
+Gets a file back. --json prints name, bytes, charged and what call prints: on stderr, or on stdout with --out.`,
+  run: `tearpad run PROGRAM [INPUT] --fee MOST [--out FILE] [--device …] [--server …] [--cap AMOUNT] < input > output
+
+Runs a small WebAssembly program (a file, or a name that the server knows, such as "sum") at the server, on INPUT or stdin.
+Fee and result come back together; a program that fails costs no fee. --json prints outputBytes, fuel, fee, charged and what
+call prints: on stderr, or on stdout with --out.
+
+For example:  tearpad run sum 1..100 --fee 10`,
+  request: `tearpad request SERVICE [BODY] [--device …] [--server …] [--cap AMOUNT]
+
+Anything that a service understands. BODY is JSON, with "hex:…" for bytes; the answer is printed likewise. tearpad request
+catalogue lists the services and what they cost. --json also prints what call prints.`,
+
+  serve: `tearpad serve DIRECTORY [--create] [--listen ADDRESS …]
+
+The server of a directory, until Ctrl-C. --create makes a new one first; its configuration is config.json there
+(docs/OPERATING.md). --listen is for this time instead of what is there; with --create it is written there, and is what
+tokens are told as well. --json prints, once it is up: pid, directory, addresses, restored, cutOff.`,
+  issue: `tearpad issue DIRECTORY DEVICE --price AMOUNT [--tariff NAME] [--limit AMOUNT] [--account TOKEN] [--inactive] [--entropy …]
+
+Sells a token: fills the blank device, keeps the twin in the server's vault, and books the value. The server may be running.
+
+  --price     what is paid, in minor units; the value is that times the tariff's rate
+  --tariff    of the configuration (default: standard)
+  --limit     what a link may cost without a press of the device's button (default 0: every link that may cost anything asks)
+  --account   of another token: both have one value then
+  --inactive  the token is refused until tearpad token activate
+  --entropy   and what goes with it: as for tearpad pair
+
+--json prints what token show prints, device, streamPad.`,
+  "token list": `tearpad token list DIRECTORY
+
+The tokens of a server. --json prints tokens, each as token show does.`,
+  "token show": `tearpad token show DIRECTORY TOKEN
+
+One token. --json prints name, state, asset, tariff, account, balance, held, inDoubt, closed, padLength, left, up, down,
+released, split, calls, slots, receipt. All token commands print the token as it is then.`,
+  "token activate": `tearpad token activate DIRECTORY TOKEN
+
+An inactive or held token may call.`,
+  "token hold": `tearpad token hold DIRECTORY TOKEN
+
+The token is refused until it is activated again.`,
+  "token credit": `tearpad token credit DIRECTORY TOKEN --price AMOUNT --key KEY
+
+Pays into its account. The same key again pays once.`,
+  "token resolve": `tearpad token resolve DIRECTORY TOKEN
+
+The books of this token are right as they stand: the doubt after a restore is over.`,
+  "token cancel": `tearpad token cancel DIRECTORY TOKEN [--yes]
+
+Ends a token for good and destroys its twin. Its value stays in its account, for another token to be issued into.`,
+  statement: `tearpad statement DIRECTORY TOKEN [--entries 100]
+
+What moved on the account of a token, newest last. --json prints token, account, asset, balance, entries.`,
+  audit: `tearpad audit DIRECTORY
+
+Derives every balance again from the journal. Exit code 1 when the books do not balance. --json prints entries, accounts,
+openHolds, assets, disagreements.`,
+
   sim: `tearpad sim IMAGE [--create SIZE] [--pty [--link PATH] | --tcp HOST:PORT] [--control PATH] [--trace FILE]
 
 A device on a pseudoterminal (default) or a TCP port, its flash in IMAGE, until Ctrl-C.

@@ -31,7 +31,7 @@ function describe(path: string, found: Inspection): string[] {
       pageRow(
         "connection",
         connection,
-        (it) => `${it.slots.low} slots low, ${it.slots.high} high; ${it.addresses} addresses`,
+        (it) => `${it.slots.low} slots low, ${it.slots.high} high; ${addressesInWords(it.list)}`,
       ),
     );
   }
@@ -45,6 +45,8 @@ function describe(path: string, found: Inspection): string[] {
     );
   }
   if (pad !== null) lines.push(row("pad", String(journal.version), "none", padInWords(pad)));
+  if (identity?.content?.asset)
+    lines.push(row("value", String(journal.version), "-", valueInWords(identity.content, journal)));
   if (identity?.content) lines.push("", originInWords(identity.content));
   return pad === null ? lines : [...lines, "", ...gauge(pad.marks)];
 }
@@ -67,6 +69,20 @@ function journalInWords({ validRecords, unreadableRecords, newest }: Inspection[
 
 function identityInWords({ side, padId, serial }: { side: string; padId: string; serial: string }): string {
   return `${side} side of pad ${padId}, serial ${serial}`;
+}
+
+function addressesInWords({ number, addresses }: { number: number; addresses: readonly string[] }): string {
+  return addresses.length === 0 ? "no addresses" : `addresses (list ${number}): ${addresses.join(", ")}`;
+}
+
+/** Money in minor units: how many of them make one of its asset only the server knows. */
+function valueInWords({ asset, limit }: { asset: string; limit: bigint }, { joined }: Inspection["journal"]): string {
+  const { receipt, openCaps } = joined!;
+  const known =
+    receipt.sequence === 0
+      ? "no receipt yet"
+      : `receipt ${receipt.sequence} of call ${receipt.call}: ${receipt.balance}`;
+  return `${known}, less at most ${openCaps}, in minor units of ${asset}; owner's limit ${limit}`;
 }
 
 /** Why the pad has no checksum: see PadFinding. */

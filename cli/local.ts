@@ -2,11 +2,7 @@
 // away; when the command ends, the device loses its power like any other.
 
 import { randomInt } from "node:crypto";
-import type { Transport } from "../host/driver/index.ts";
 import { builtCore, type Cells, Flash, type Image, LiveClock, Machine, openImage } from "../simulator/index.ts";
-
-/** Steps of background work between two looks at the rest of the world. */
-const STEPS = 32;
 
 export interface LocalDevice {
   readonly machine: Machine;
@@ -31,45 +27,4 @@ export function bootImage(path: string, keep: (image: Image) => Cells = (image) 
     image.close();
     throw error;
   }
-}
-
-/** The line to a machine in this process, which does its background work while the line is open. `closed` is called once. */
-export function lineTo(machine: Machine, closed: () => void): Transport {
-  let open = true;
-  let working = false;
-  let tell: (reason?: Error) => void = () => {};
-
-  function work(): void {
-    if (working || !open) return;
-    working = true;
-    setImmediate(() => {
-      working = false;
-      try {
-        if (open && machine.pump(STEPS)) work();
-      } catch (error) {
-        tell(error as Error);
-        shut();
-      }
-    });
-  }
-
-  function shut(): void {
-    if (!open) return;
-    open = false;
-    machine.onTransmit = null;
-    closed();
-  }
-
-  return {
-    write: async (bytes) => {
-      if (machine.feed(bytes)) work();
-    },
-    onData: (listener) => {
-      machine.onTransmit = listener;
-    },
-    onClose: (listener) => {
-      tell = listener;
-    },
-    close: async () => shut(),
-  };
 }

@@ -7,11 +7,11 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { openDevice } from "../host/driver/index.ts";
-import { type Cells, createImage, type Image, openImage, SimulatorError } from "../simulator/index.ts";
+import { type Cells, createImage, type Image, lineTo, openImage, SimulatorError } from "../simulator/index.ts";
 import { type Io, parse, parseSize, UsageError } from "./command.ts";
 import { type Ends, type Filled, fillAddresses, fillBoth, printFilled } from "./fill.ts";
 import { inspectFile } from "./image-file.ts";
-import { bootImage, lineTo } from "./local.ts";
+import { bootImage } from "./local.ts";
 import { chooseSource, SOURCE_OPTIONS, type SourceChoice } from "./source.ts";
 
 const SIZE = "16M";

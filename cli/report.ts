@@ -1,6 +1,7 @@
 // How an error is told: its code and what happened, what it means for the pad, what to do next. On stderr, for people or,
 // with --json, as one object. Never with anything secret: the errors have nothing of the kind in them.
 
+import { isLinkFailure } from "../host/link/index.ts";
 import { TearpadError } from "../host/protocol/index.ts";
 import { SimulatorError } from "../simulator/index.ts";
 import { printJson, UsageError } from "./command.ts";
@@ -33,8 +34,15 @@ export function reportOf(error: unknown): Report {
     advice: named instanceof UsageError ? null : named.advice,
     facts: named instanceof UsageError ? {} : named.facts,
     cause: named.cause instanceof Error ? (tellingError(named.cause) ?? named.cause).message : null,
-    exit: code === "SEAL_UNFINISHED" ? reportOf(named.cause).exit : exitOf(code),
+    exit: exitOfError(named),
   };
+}
+
+/** As cli/exit.ts says, with its two exceptions. */
+function exitOfError(error: TearpadError | SimulatorError | UsageError): number {
+  if (error.code === "SEAL_UNFINISHED") return reportOf(error.cause).exit;
+  if (isLinkFailure(error, "SERVICE_ERROR") && error.facts.error === "EXHAUSTED") return exitOf("VALUE_CLOSED");
+  return exitOf(error.code);
 }
 
 /** A simulated device that is lost in this process was lost for a reason that says more. */

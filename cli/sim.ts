@@ -9,6 +9,7 @@ import {
   builtCore,
   createImage,
   type Line,
+  lineTo,
   type Machine,
   serveControl,
   TRACE_WARNING,
@@ -16,7 +17,7 @@ import {
 } from "../simulator/index.ts";
 import { bytes, type Io, parse, parseSize, printJson, UsageError } from "./command.ts";
 import { CliError } from "./errors.ts";
-import { bootImage, lineTo } from "./local.ts";
+import { bootImage } from "./local.ts";
 import { stopSignal } from "./signals.ts";
 
 const OPTIONS = {
@@ -88,7 +89,7 @@ function lineOf(
 /** What the device says of itself, asked before anyone else can; null when it does not even boot. */
 async function lookAt(machine: Machine): Promise<{ info: Info; firmware: string } | null> {
   if (machine.state !== "on") return null;
-  const device = await openDevice(lineTo(machine, () => {}));
+  const device = await openDevice(lineTo(machine));
   try {
     return { info: await device.info(), firmware: (await device.hello()).firmware };
   } finally {

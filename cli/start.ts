@@ -1,6 +1,7 @@
 // `npm start`: the whole of it in a few seconds, with nothing plugged in. Two simulated devices, each a process of its own
 // behind its own terminal, hold one pad; a file goes over, an answer comes back, a power cut interrupts and loses nothing; an
-// observer counts every byte of the pad that was used. Then both devices stay up, to be played with from another terminal.
+// observer counts every byte of the pad that was used. Then a server sells a token, which calls it, pays, loses its power and
+// its server, and spends its value. All of them stay up then, to be played with from another terminal.
 
 import "./node-check.ts";
 import { statSync } from "node:fs";
@@ -14,12 +15,22 @@ import {
   KEYS,
   openPads,
   openSession,
+  openShop,
   type Pads,
   play,
+  playToken,
   resultOf,
   Screen,
   type Session,
+  type Shop,
   type Story,
+  showShop,
+  showTokenEnd,
+  TOKEN_KEYS,
+  type TokenStory,
+  tellToken,
+  tokenResult,
+  undestroyed,
   type Verdict,
 } from "./demo/index.ts";
 import { progressOn } from "./progress.ts";
@@ -31,17 +42,22 @@ const HELP = `npm start -- [--file PATH] [--new] [--once] [--json]
 
 Makes a pair of pads, puts each into a simulated device behind its own terminal, sends a file from A to B, an answer
 back, and the file once more while A loses its power in the middle of a box. An observer outside the devices and the
-driver counts every byte of the pad that was used. Then both devices stay up until Ctrl-C.
+driver counts every byte of the pad that was used.
+
+Then starts a server, has it sell a prepaid token into a third device, and plays the token's job over TCP: it calls without
+naming itself, sends the file and gets it back, loses its power, loses its server, computes, and spends its value until
+service stops. A witness on the wire checks every byte. All of them stay up until Ctrl-C.
 
   --file PATH   sends this file (default: README.md of this project, or its LICENSE)
   --new         destroys the pair of earlier starts and makes a fresh one, large enough for the file
   --once        ends after the job
   --json        one JSON object on stdout when the job is done; everything else on stderr, an error as one JSON object
 
-The pair and what the observer knows are in $TEARPAD_HOME/start (default: .tearpad/start in this project). A second
-npm start goes on with the same pair at its marks.
+The pair and what the observer knows are in $TEARPAD_HOME/start (default: .tearpad/start in this project), the server in
+start-server beside it. A second npm start goes on with the same pair at its marks, and with the same server and its books;
+the token is a new one each time, since each start spends it.
 
-${KEYS}
+${KEYS}${TOKEN_KEYS}
 Exit codes: 0 done, or ended by Ctrl-C after the job; 1 failed: a text differs, the observer disagrees, or there is no
 terminal for a device; 2 the command line makes no sense; 6 the pad or its slots are used up; 9 a device was lost;
 13 the disk is full or failing; 130 interrupted before the job was done.
@@ -82,10 +98,12 @@ async function start({ file, anew, once, json }: Options, io: Io): Promise<numbe
   screen.line("Two devices hold the same random bytes; each byte is used once and destroyed.\n");
   const stop = Promise.race([stopSignal().asked, readersGone(io)]);
   const home = io.env.TEARPAD_HOME || join(PROJECT, ".tearpad");
-  const pads = await openPads(home, { anew, textBytes: statSync(file).size, stop });
+  const textBytes = statSync(file).size;
+  const pads = await openPads(home, { anew, textBytes, stop });
   const pairDone = performance.now();
   const session = await openSession(pads);
   const devicesDone = performance.now();
+  let shop: Shop | null = null;
   try {
     const interrupted = stop.then(() => Promise.reject(new DemoError("INTERRUPTED", {})));
     pads.ledger.starts++;
@@ -94,22 +112,42 @@ async function start({ file, anew, once, json }: Options, io: Io): Promise<numbe
     const story = await Promise.race([played, interrupted, session.lost]);
     const storyDone = performance.now();
     const verdict = await session.examine();
-    const end = performance.now();
-    const pair = pairDone - begin;
-    const durations = { pair, devices: devicesDone - pairDone, observer: end - storyDone, total: end - begin };
+    const observed = performance.now() - storyDone;
     screen.marks(story.a, story.b);
     screen.verdict(verdict);
-    if (json) printJson(io.stdout, resultOf(pads, session, file, story, verdict, durations));
     mustAgree(verdict);
+
+    shop = await Promise.race([openShop(home, { anew, textBytes }), interrupted]);
+    showShop(screen, shop);
+    const telling = tellToken(screen, shown(file));
+    const spending = playToken(shop, file, progressOn(io.stderr, !json), telling);
+    const token = await Promise.race([spending, interrupted, session.lost, shop.lost]);
+    const left = await undestroyed(shop);
+    showTokenEnd(screen, shop, token, left);
+
+    const durations = {
+      pair: pairDone - begin,
+      devices: devicesDone - pairDone,
+      observer: observed,
+      total: performance.now() - begin,
+    };
+    const result = {
+      ...resultOf(pads, session, file, story, verdict, durations),
+      token: tokenResult(shop, token, left),
+    };
+    if (json) printJson(io.stdout, result);
+    mustHold(token, left);
     if (story.startsLeft < STARTS_LOW) showLow(screen, story.startsLeft);
     if (!once) {
-      showNext(screen, session, pads);
-      await Promise.race([stop, watch(screen, session, verdict), session.lost]);
+      showNext(screen, session, pads, shop);
+      await Promise.race([stop, watch(screen, session, verdict), session.lost, shop.lost]);
     }
   } finally {
+    await shop?.end();
     mustAgree(await session.end());
   }
-  if (!once) screen.line("\nBoth devices are off. npm start goes on with the same pads.");
+  if (!once)
+    screen.line("\nAll devices and the server are off. npm start goes on with the same pads and the same books.");
   return 0;
 }
 
@@ -137,7 +175,17 @@ function mustAgree({ bytesReused, disagreements }: Verdict): void {
   if (bytesReused > 0 || disagreements.length > 0) throw new DemoError("DISAGREEMENT", { bytesReused, disagreements });
 }
 
-/** The job, told step by step. */
+/** The witness, the books and both ends agree with the token's job. */
+function mustHold({ testimony, audit, device, server }: TokenStory, undestroyed: number): void {
+  const { bytesReused, disagreements } = testimony;
+  const found = [...disagreements];
+  if (audit.disagreements.length > 0) found.push("the books do not balance");
+  if (String(device.balance) !== server.balance) found.push("token and server show different balances");
+  if (undestroyed > 0) found.push(`${undestroyed} used bytes are not destroyed on the token`);
+  if (bytesReused > 0 || found.length > 0) throw new DemoError("DISAGREEMENT", { bytesReused, disagreements: found });
+}
+
+/** The job of the pair, told step by step. */
 function playOn(screen: Screen, pads: Pads, session: Session, file: string, io: Io, json: boolean): Promise<Story> {
   return play(pads, session, file, progressOn(io.stderr, !json), {
     granted: (bytes, { milliseconds }) => {
@@ -150,7 +198,7 @@ function playOn(screen: Screen, pads: Pads, session: Session, file: string, io: 
       screen.detail(
         `${count(textBytes)} bytes of text in ${boxesInWords(boxes)}: a bundle of ${count(bundleBytes)} bytes`,
       );
-      screen.digests(exchange);
+      screen.digests(exchange.sha256);
     },
     answered: (text, { milliseconds }) => {
       screen.heading("2  B answers, A opens it", milliseconds);
@@ -165,7 +213,7 @@ function playOn(screen: Screen, pads: Pads, session: Session, file: string, io: 
       const onward = box > 0 ? "goes on where it was, in a second segment" : "begins the bundle anew";
       screen.detail(`A boots again, and the driver ${onward}`);
       screen.detail(`${count(bytesSkipped)} bytes of pad, reserved for the torn box: skipped, destroyed, never used`);
-      screen.digests(exchange);
+      screen.digests(exchange.sha256);
     },
   });
 }
@@ -192,7 +240,7 @@ function showLow(screen: Screen, startsLeft: number): void {
 }
 
 /** What can be typed in a second terminal while the devices are up. */
-function showNext(screen: Screen, { devices: { low, high } }: Session, { images }: Pads): void {
+function showNext(screen: Screen, { devices: { low, high } }: Session, { images }: Pads, shop: Shop): void {
   const tearpad = "npm run -s tearpad --";
   screen.heading("Now you: in a second terminal, in this directory");
   screen.command(`echo hi | ${tearpad} seal --device ${low.tty} > note.box`);
@@ -202,7 +250,14 @@ function showNext(screen: Screen, { devices: { low, high } }: Session, { images 
   screen.command(`${tearpad} control ${low.socket} power-on`);
   screen.command(`${tearpad} image inspect ${shown(images.low)}`);
   screen.line();
-  screen.line("Both devices stay up, and the observer goes on watching, until you press Ctrl-C.");
+  const server = shown(shop.directory);
+  const { name } = shop.issued;
+  screen.command(`${tearpad} token credit ${server} ${name} --price 100 --key gift`);
+  screen.command(`${tearpad} run sum 1..1000 --fee 10 --device ${shop.device.tty} --server ${shop.server.address}`);
+  screen.command(`${tearpad} balance ${shop.device.tty}`);
+  screen.command(`${tearpad} statement ${server} ${name}`);
+  screen.line();
+  screen.line("Devices and server stay up, and the observer goes on watching, until you press Ctrl-C.");
 }
 
 /** A path as short as it may be typed here. */

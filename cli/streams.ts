@@ -33,6 +33,17 @@ export function outputTo(out: string | undefined, { stdout }: Io): TextSink {
   return fileSink(out);
 }
 
+/** Does work that costs something once its output can be written; the output is taken back when the work fails. */
+export async function opened<Result>(sink: TextSink, work: () => Promise<Result>): Promise<Result> {
+  try {
+    await sink.write(new Uint8Array(0));
+    return await work();
+  } catch (error) {
+    await sink.abort().catch(() => {}); // The first error is the one that matters.
+    throw error;
+  }
+}
+
 /** Whether a descriptor is a file or a disk. One that was closed is neither. */
 function isOnDisk(descriptor: number): boolean {
   try {

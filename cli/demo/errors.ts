@@ -9,6 +9,9 @@ export interface DemoFacts {
   PAIR_IN_USE: { directory: string };
   PAIR_DAMAGED: { directory: string; reason: string };
   PAIR_NOT_MADE: { reason: string };
+  SERVER_NOT_STARTED: { reason: string };
+  SERVER_ENDED: { reason: string };
+  NOT_SOLD: { reason: string };
   NOT_A_FILE: { path: string };
   EXHAUSTED: { needed: number; room: number };
   SLOTS_EXHAUSTED: { slots: number };
@@ -60,6 +63,21 @@ const ERRORS: { readonly [C in DemoErrorCode]: Kind<DemoFacts[C]> } = {
     message: ({ reason }) => `No pair could be made: ${reason}`,
     pad: "There is none.",
     advice: "See what tearpad pair said, and start again.",
+  },
+  SERVER_NOT_STARTED: {
+    message: ({ reason }) => `The server could not be started: ${reason}`,
+    pad: UNTOUCHED,
+    advice: "Put right what it says and start again; npm start -- --new makes a new server too.",
+  },
+  SERVER_ENDED: {
+    message: ({ reason }) => `The process of the server ended: ${reason}`,
+    pad: "What the server acknowledged is in its books; nothing is used twice.",
+    advice: "Start again.",
+  },
+  NOT_SOLD: {
+    message: ({ reason }) => `The server could not sell a token: ${reason}`,
+    pad: "There is no token.",
+    advice: "See what tearpad issue said, and start again.",
   },
   NOT_A_FILE: {
     message: ({ path }) => `${path} is not a file that can be read.`,

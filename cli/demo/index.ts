@@ -1,11 +1,32 @@
-// The demonstration behind `npm start`: two devices, a job, and an observer who checks it.
+// The demonstration behind `npm start`: two people and their pair of devices; a token, its server and its money; and observers
+// who check both.
 
 export { DemoError } from "./errors.ts";
-export { freshLedger } from "./ledger.ts";
-export { Observer, type OriginalPad, type Verdict } from "./observer.ts";
-export { openPads, type Pads } from "./pads.ts";
-export { KEYS, resultOf } from "./result.ts";
+export type { OriginalPad } from "./original.ts";
+export {
+  type Chunk,
+  freshLedger,
+  KEYS,
+  Observer,
+  openPads,
+  openSession,
+  type Pads,
+  play,
+  resultOf,
+  type Session,
+  type Story,
+  type Verdict,
+} from "./pair/index.ts";
 export { count, Screen } from "./screen.ts";
-export { openSession, type Session } from "./session.ts";
-export { play, type Story } from "./story.ts";
-export type { Chunk } from "./trace.ts";
+export {
+  openShop,
+  playToken,
+  type Shop,
+  showShop,
+  showTokenEnd,
+  TOKEN_KEYS,
+  type TokenStory,
+  tellToken,
+  tokenResult,
+  undestroyed,
+} from "./token/index.ts";

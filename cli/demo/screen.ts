@@ -2,8 +2,7 @@
 
 import { stripVTControlCharacters, styleText } from "node:util";
 import { downEnd, type PadPosition, roomOf, upBase } from "../../host/protocol/index.ts";
-import type { Verdict } from "./observer.ts";
-import type { Exchange, Standing } from "./story.ts";
+import type { Exchange, Standing, Verdict } from "./pair/index.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -56,9 +55,27 @@ export class Screen {
   }
 
   /** The digests at both ends of a text's way. */
-  digests({ sha256: { sent, received } }: Exchange): void {
+  digests({ sent, received }: Exchange["sha256"]): void {
     this.line(`${INDENT}sent      ${sent}`);
     this.line(`${INDENT}received  ${received} ${this.#paint("green", "✓")}`);
+  }
+
+  /** Names and what two ends say, side by side. */
+  columns(
+    ends: readonly [string, string],
+    rows: readonly (readonly [string, string | bigint, string | bigint])[],
+  ): void {
+    for (const [name, one, other] of [["", ...ends] as const, ...rows]) {
+      this.line(`${INDENT}${name.padEnd(24)}${`${one}`.padStart(18)}${`${other}`.padStart(18)}`);
+    }
+  }
+
+  /** Sentences, each with whether it holds. */
+  verdicts(sentences: readonly (readonly [holds: boolean, sentence: string])[]): void {
+    this.line();
+    for (const [holds, sentence] of sentences) {
+      this.detail(`${sentence} ${holds ? this.#paint("green", "✓") : this.#paint("red", "✗")}`);
+    }
   }
 
   /** Both ends side by side, and a drawing of both. */

@@ -51,7 +51,11 @@ describe("T-17 what an image holds", () => {
     }
     expect(found.journal).toMatchObject({ version: 1, address: 0, unreadableRecords: 0, joined: { state: "active" } });
     expect(found.identity.content).toMatchObject({ side: "high", padLength: 40_960, provenance: "csprng" });
-    expect(found.connection.content).toEqual({ slots: { low: 5, high: 5 }, slotBytes: 192, addresses: 0 });
+    expect(found.connection.content).toEqual({
+      slots: { low: 5, high: 5 },
+      slotBytes: 192,
+      list: { number: 0, addresses: [] },
+    });
     expect(found.encryption.content).toEqual({ suite: 1, burnUnit: 1, longestText: 4096, controlReserve: 1024 });
     expect(found.pad).toMatchObject({ address: PAD, bytes: 40_960, slotsLeft: 5, unburned: 0, suspiciousOffset: null });
     expect(desk.read("whole.high.tearpad").equals(before)).toBe(true);

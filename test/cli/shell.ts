@@ -13,6 +13,8 @@ const CLI = fileURLToPath(new URL("../../cli/tearpad.ts", import.meta.url));
 /** A Node that does not run TypeScript itself needs help. */
 const LOADER = process.features.typescript ? [] : ["--import", "tsx"];
 const NODE = [process.execPath, ...LOADER];
+/** Node keeps here what it has compiled: each command begins in half the time. */
+const CACHE = fileURLToPath(new URL("../../build/compile-cache", import.meta.url));
 
 export interface Outcome {
   readonly status: number | null;
@@ -94,7 +96,13 @@ export class Desk {
     const [command, ...rest] = shell === undefined ? words : ["bash", "-c", `${shell}\nexec "$@"`, "bash", ...words];
     const child = spawn(command as string, rest, {
       cwd: this.directory,
-      env: { PATH: process.env.PATH, HOME: this.directory, TEARPAD_HOME: this.path("home"), ...env },
+      env: {
+        PATH: process.env.PATH,
+        HOME: this.directory,
+        TEARPAD_HOME: this.path("home"),
+        NODE_COMPILE_CACHE: CACHE,
+        ...env,
+      },
     });
     this.#running.add(child);
     child.once("exit", () => this.#running.delete(child));

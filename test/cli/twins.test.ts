@@ -2,11 +2,10 @@
 
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { lineTo } from "../../cli/local.ts";
 import { fillTwins, type Twins } from "../../cli/twins.ts";
 import { type Device, DriverError, openDevice } from "../../host/driver/index.ts";
 import type { PadSource } from "../../host/entropy/index.ts";
-import { builtCore, Flash, Machine } from "../../simulator/index.ts";
+import { builtCore, Flash, lineTo, Machine } from "../../simulator/index.ts";
 
 const PAD_BYTES = 10 * 4096;
 const names = { low: "first.chip", high: "second.chip" };
@@ -28,7 +27,7 @@ const source: PadSource = {
 async function blank(): Promise<Device> {
   const machine = new Machine({ core: builtCore(), flash: new Flash({ sectors: 16, seed: 1 }), entropy: 1 });
   machine.powerOn();
-  return openDevice(lineTo(machine, () => {}));
+  return openDevice(lineTo(machine));
 }
 
 function fill(devices: { low: Device; high: Device }, stop: Promise<void> = new Promise(() => {})): Promise<Twins> {

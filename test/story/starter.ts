@@ -96,6 +96,8 @@ export class Starter {
       HOME: this.directory,
       TMPDIR: this.path("tmp"),
       TEARPAD_HOME: this.path("home"),
+      // What Node has compiled is kept: each of the many processes begins in half the time.
+      NODE_COMPILE_CACHE: join(PROJECT, "build", "compile-cache"),
     };
   }
 

@@ -2,15 +2,8 @@
 // and where both ends must stand. As secret as the pad: it lies beside the copy of it.
 
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
-import { firstSplitOfPair, type PadShape, type Side } from "../../host/protocol/index.ts";
-
-/** Pad bytes that hid a text: all that took part, the 32 of the tag's key included. */
-export interface Use {
-  readonly offset: number;
-  readonly length: number;
-  /** A digest of the text with its kind and direction. */
-  readonly text: string;
-}
+import { firstSplitOfPair, type PadShape, type Side } from "../../../host/protocol/index.ts";
+import type { Use } from "../uses.ts";
 
 /** A number of which it is known that it lies in here; a power cut leaves open whether the last command counted. */
 export interface Span {
@@ -78,26 +71,6 @@ export function exactly(value: number): Span {
 
 export function otherSide(side: Side): Side {
   return side === "low" ? "high" : "low";
-}
-
-/** How many bytes hid one text, and how many hid two or more different ones. */
-export function countUses(uses: readonly Use[]): { once: number; reused: number } {
-  const sorted = [...uses].sort((a, b) => a.offset - b.offset);
-  let reach = 0; // Everything before lies behind: the end of what any use so far covers,
-  let counted = 0; // and of what is counted as used twice.
-  let all = 0;
-  let reused = 0;
-  for (const { offset, length } of sorted) {
-    const end = offset + length;
-    const twice = Math.min(end, reach) - Math.max(offset, counted);
-    if (twice > 0) {
-      reused += twice;
-      counted = Math.min(end, reach);
-    }
-    all += Math.max(0, end - Math.max(offset, reach));
-    reach = Math.max(reach, end);
-  }
-  return { once: all - reused, reused };
 }
 
 /** @throws SyntaxError, or the file system's error */

@@ -21,22 +21,15 @@ import {
   type Info,
   isDeviceError,
   type PadShape,
-  Poly1305,
   type Side,
   SLOT_BYTES,
   sealingDirection,
   upBase,
-} from "../../host/protocol/index.ts";
-import { countUses, type EndLedger, exactly, type Ledger, otherSide, type Range, type Use } from "./ledger.ts";
+} from "../../../host/protocol/index.ts";
+import { type OriginalPad, padBytes, tagOf } from "../original.ts";
+import { countUses, type Use } from "../uses.ts";
+import { type EndLedger, exactly, type Ledger, otherSide, type Range } from "./ledger.ts";
 import type { Chunk } from "./trace.ts";
-
-/** A pad as it was made. */
-export interface OriginalPad {
-  readonly bytes: Buffer;
-  readonly shape: PadShape;
-  /** 16 bytes in hexadecimal. */
-  readonly padId: string;
-}
 
 /** What the observer can say. */
 export interface Verdict {
@@ -288,7 +281,7 @@ class Line {
     }
     const { slot, first, slotItem, openingItem } = begun;
     const [offset] = slotRange(this.#pad.shape, this.#side, slot);
-    if (!isEqual(slotItem.subarray(HEADER_BYTES), this.#padBytes(offset, TAG_BYTES))) {
+    if (!isEqual(slotItem.subarray(HEADER_BYTES), padBytes(this.#pad, offset, TAG_BYTES))) {
       this.#disagree(`showed a tag that is not that of slot ${slot}`);
     }
     const text = this.#opening(sealingDirection(this.#side), offset, openingItem, true);
@@ -343,7 +336,7 @@ class Line {
     }
     const from = otherSide(this.#side);
     const [offset] = slotRange(this.#pad.shape, from, opening.slot);
-    if (!isEqual(asked.subarray(0, TAG_BYTES), this.#padBytes(offset, TAG_BYTES))) {
+    if (!isEqual(asked.subarray(0, TAG_BYTES), padBytes(this.#pad, offset, TAG_BYTES))) {
       this.#disagree(`found slot ${opening.slot} under a tag that is not its own`);
     }
     const text = this.#opening(sealingDirection(from), offset, asked.subarray(TAG_BYTES), false);
@@ -358,7 +351,7 @@ class Line {
   #opening(direction: Direction, slotOffset: number, item: Uint8Array, left: boolean): Uint8Array {
     const offset = slotOffset + READY_KEY_AT;
     const cipher = item.subarray(HEADER_BYTES, HEADER_BYTES + OPENING_TEXT_BYTES);
-    const text = xor(cipher, this.#padBytes(offset + KEY_BYTES, OPENING_TEXT_BYTES));
+    const text = xor(cipher, padBytes(this.#pad, offset + KEY_BYTES, OPENING_TEXT_BYTES));
     this.#check({ direction, offset, kind: OPENING_KIND, text, box: item, left });
     return text;
   }
@@ -407,7 +400,7 @@ class Line {
       return;
     }
     const offset = this.#locate(xor(box.box.subarray(HEADER_BYTES, HEADER_BYTES + n), text), box.offset);
-    const tag = this.#tag(direction, kind, offset, text);
+    const tag = tagOf(this.#pad, direction, kind, offset, text);
     if (!isEqual(tag, box.box.subarray(HEADER_BYTES + n))) {
       this.#disagree(`handled a box at offset ${offset} whose tag does not fit`);
     }
@@ -417,7 +410,7 @@ class Line {
 
   /** The offset of the slice whose key this is, wherever it is said to lie. */
   #locate(key: Uint8Array, said: number): number {
-    if (isEqual(key, this.#padBytes(said + KEY_BYTES, key.length))) return said;
+    if (isEqual(key, padBytes(this.#pad, said + KEY_BYTES, key.length))) return said;
     const found = key.length < UNIQUE_BYTES ? -1 : this.#pad.bytes.indexOf(key);
     if (found < KEY_BYTES) {
       this.#disagree(`hid a text at offset ${said} under bytes that are nowhere in the pad`);
@@ -425,24 +418,6 @@ class Line {
     }
     this.#disagree(`hid a text under the bytes at offset ${found - KEY_BYTES} and said ${said}`);
     return found - KEY_BYTES;
-  }
-
-  /** SPEC section 2. */
-  #tag(direction: Direction, kind: number, offset: number, text: Uint8Array): Uint8Array {
-    const n = text.length;
-    const message = Buffer.alloc(32 + Math.ceil(n / 16) * 16 + 16);
-    message[0] = 1;
-    message[1] = direction === "up" ? 0 : 1;
-    message[2] = kind;
-    message.writeUInt16LE(n, 4);
-    message.writeUInt32LE(offset, 8);
-    message.write(this.#pad.padId, 16, "hex");
-    message.set(text, 32);
-    message.writeUInt32LE(32, message.length - 16);
-    message.writeUInt32LE(n, message.length - 8);
-    const mac = new Poly1305(this.#padBytes(offset, KEY_BYTES));
-    mac.update(message);
-    return mac.digest();
   }
 
   /** What a device says of itself, against what was seen. */
@@ -473,12 +448,6 @@ class Line {
 
   #disagree(what: string): void {
     note(this.#ledger, `device ${NAMES[this.#side]} ${what}`);
-  }
-
-  #padBytes(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    if (offset >= 0) bytes.set(this.#pad.bytes.subarray(offset, offset + length));
-    return bytes;
   }
 
   /** How far the direction that this end opens reaches, in its marks, with this range. */

@@ -4,19 +4,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { open, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { runCost } from "../../host/driver/index.ts";
-import type { IdentityContent } from "../../host/image/index.ts";
-import type { PadShape, Side } from "../../host/protocol/index.ts";
-import { openImage, SimulatorError } from "../../simulator/index.ts";
-import { exitOf } from "../exit.ts";
-import { inspectFile } from "../image-file.ts";
-import { commandLine } from "./command-line.ts";
-import { DemoError } from "./errors.ts";
+import { runCost } from "../../../host/driver/index.ts";
+import type { IdentityContent } from "../../../host/image/index.ts";
+import type { Side } from "../../../host/protocol/index.ts";
+import { openImage, SimulatorError } from "../../../simulator/index.ts";
+import { exitOf } from "../../exit.ts";
+import { commandLine } from "../command-line.ts";
+import { DemoError } from "../errors.ts";
+import { bytesOf, type OriginalPad, padOf } from "../original.ts";
 import { freshLedger, type Ledger, readLedger, writeLedger } from "./ledger.ts";
-import type { OriginalPad } from "./observer.ts";
 
 /** The pair and what belongs to it. */
 export interface Pads {
@@ -168,21 +167,4 @@ function read(directory: string): Omit<Pads, "fresh"> {
     ledger,
     padAddress: address,
   };
-}
-
-function padOf(image: string): { shape: PadShape; address: number; identity: IdentityContent } {
-  const { pad, identity } = inspectFile(image);
-  if (pad === null || !identity?.content) throw new Error(`${image} holds no pad in use.`);
-  const { padLength, slots, burnUnit } = pad.marks;
-  return { shape: { padLength, slots, burnUnit }, address: pad.address, identity: identity.content };
-}
-
-async function bytesOf(path: string, position: number, length: number): Promise<Buffer> {
-  const file = await open(path, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }

@@ -4,10 +4,10 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Side } from "../../host/protocol/index.ts";
+import type { Side } from "../../../host/protocol/index.ts";
+import { type Simulated, startSimulated } from "../simulated.ts";
 import { Observer, type Verdict } from "./observer.ts";
 import { type Pads, padOnChip, saveLedger, sessionsOf, tracesOf } from "./pads.ts";
-import { type Simulated, startSimulated } from "./simulated.ts";
 import { Trace } from "./trace.ts";
 
 export interface Session {
@@ -74,7 +74,7 @@ export async function openSession(pads: Pads): Promise<Session> {
 
 async function startBoth(pads: Pads, sockets: string, traces: string): Promise<Record<Side, Simulated>> {
   const start = (side: Side): Promise<Simulated> =>
-    startSimulated(NAMES[side], pads.images[side], join(sockets, NAMES[side]), join(traces, side));
+    startSimulated(NAMES[side], pads.images[side], join(sockets, NAMES[side]), "--trace", join(traces, side));
   const [low, high] = await Promise.allSettled([start("low"), start("high")]);
   if (low.status === "fulfilled" && high.status === "fulfilled") return { low: low.value, high: high.value };
   for (const started of [low, high]) if (started.status === "fulfilled") await started.value.stop();

@@ -19,13 +19,13 @@ import {
   sealRun,
   type TextSource,
   type Transport,
-} from "../../host/driver/index.ts";
-import { boxCost, type PadPosition, roomOf, TEXT_MAX_BYTES } from "../../host/protocol/index.ts";
-import type { Progress } from "../progress.ts";
-import { DemoError } from "./errors.ts";
+} from "../../../host/driver/index.ts";
+import { boxCost, type PadPosition, roomOf, TEXT_MAX_BYTES } from "../../../host/protocol/index.ts";
+import type { Progress } from "../../progress.ts";
+import { DemoError } from "../errors.ts";
+import type { Simulated } from "../simulated.ts";
 import { fileIn, type Pads } from "./pads.ts";
 import type { Session } from "./session.ts";
-import type { Simulated } from "./simulated.ts";
 
 /** What became of one text on its way from one device to the other. */
 export interface Exchange {

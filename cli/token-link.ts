@@ -1,0 +1,135 @@
+// A command's link: the token that it means, its server, and what to do when the person, the device or the line goes away.
+// What is under way is kept below $TEARPAD_HOME, one directory for each fill of a device, and finished by the next command.
+
+import { join } from "node:path";
+import type { Device } from "../host/driver/index.ts";
+import { type Answer, type Link, type LinkEvent, openLink, type Receipt, type Value } from "../host/link/index.ts";
+import { deviceAddress, openAddress } from "./address.ts";
+import { type Io, UsageError } from "./command.ts";
+import { stateDirectory } from "./home.ts";
+import { stopOf, stopSignal } from "./signals.ts";
+
+export const LINK_OPTIONS = {
+  device: { type: "string" },
+  server: { type: "string", multiple: true },
+  cap: { type: "string" },
+} as const;
+
+/** What LINK_OPTIONS were given. */
+export interface LinkChoice {
+  readonly device?: string | undefined;
+  readonly server?: string[] | undefined;
+  readonly cap?: string | undefined;
+}
+
+/** How a link went. */
+export interface Linked<Result> {
+  readonly result: Result;
+  /** The addresses in the order in which they were tried, and the one that took the call. */
+  readonly tried: readonly string[];
+  readonly address: string;
+  /** Answers that an earlier command had not waited for. */
+  readonly finished: readonly { readonly service: string; readonly charged: bigint }[];
+  /** The server's last word. */
+  readonly receipt: Receipt;
+  /** What the device shows after it. */
+  readonly value: Value;
+}
+
+/** What a command does with its link. */
+export type Use<Result> = (link: Link, device: Device) => Promise<Result>;
+
+/**
+ * Calls the token's server, finishes what an earlier command left, does `use`, and ends the link.
+ * @throws UsageError; LinkFailure; DriverError; CliError INTERRUPTED
+ */
+export async function withLink<Result>(choice: LinkChoice, io: Io, use: Use<Result>): Promise<Linked<Result>> {
+  const asked = choice.cap === undefined ? null : amount("--cap", choice.cap);
+  const addresses =
+    choice.server === undefined ? {} : { addresses: choice.server.map((text) => serverAddress("--server", text)) };
+  const signal = stopSignal();
+  const stop = stopOf(signal, () => ({ doing: "linking", boxes: 0 }));
+  const device = await Promise.race([openAddress(deviceAddress(choice.device, io), stop), stop.promise]);
+  // Closing is what ends a command that waits for the device.
+  stop.promise.catch(() => device.close());
+  const tried: string[] = [];
+  let address = "";
+  const onEvent = (event: LinkEvent): void => {
+    if (event.kind === "trying") tried.push(event.address);
+    if (event.kind === "linked") address = event.address;
+  };
+  try {
+    const directory = await directoryOf(device, io);
+    const onPresence = (): void => void io.stderr.write("Press the button of the device to allow this.\n");
+    // The device may not know yet what was paid in, so it is the owner's limit alone that bounds a link.
+    const cap = asked ?? (await device.value()).limit;
+    const opening = openLink(device, { directory, cap, ...addresses, onPresence, onEvent });
+    const link = await Promise.race([opening, stop.promise]);
+    try {
+      const work = async (): Promise<Omit<Linked<Result>, "value">> => {
+        const finished = await finishEarlier(link);
+        const result = await use(link, device);
+        return { result, tried, address, finished, receipt: await link.close() };
+      };
+      const linked = await Promise.race([work(), stop.promise]);
+      return { ...linked, value: link.value };
+    } catch (error) {
+      await link.abandon();
+      throw error;
+    }
+  } catch (error) {
+    throw stop.error ?? error;
+  } finally {
+    signal.ignore();
+    await device.close();
+  }
+}
+
+/** Whole minor units. @throws UsageError */
+export function amount(option: string, text: string): bigint {
+  if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  throw new UsageError(`${option} takes whole minor units such as 250, not "${text}".`);
+}
+
+/** Where a server is, or is to be. @throws UsageError */
+export function serverAddress(option: string, text: string): string {
+  if (/^(tcp|ws):\/\/[^\s/]+:\d{1,5}$/.test(text)) return text;
+  throw new UsageError(`${option} takes tcp://HOST:PORT or ws://HOST:PORT, not "${text}".`);
+}
+
+/** What a command says after its link, for a program. */
+export function linkJson({ tried, address, finished, receipt, value }: Linked<unknown>): object {
+  const { sequence, call, balance, closed } = receipt;
+  return { tried, address, finished, receipt: { sequence, call, balance, closed }, value: valueJson(value) };
+}
+
+/** What a device knows of its money, for a program. */
+export function valueJson({ asset, receipt, openCaps, limit }: Value): object {
+  return { asset, atMost: receipt.balance, atLeast: atLeast(receipt.balance, openCaps), openCaps, limit };
+}
+
+/** What is certainly left. */
+export function atLeast(balance: bigint, openCaps: bigint): bigint {
+  return balance > openCaps ? balance - openCaps : 0n;
+}
+
+async function directoryOf(device: Device, { env }: Io): Promise<string> {
+  const { serial } = await device.info();
+  return join(stateDirectory(env, "links"), serial);
+}
+
+/** The answers of requests that an earlier command made and did not wait for. They are paid for; nobody waits for them now. */
+async function finishEarlier(link: Link): Promise<{ service: string; charged: bigint }[]> {
+  const finished = [];
+  for (const { service, answer } of await link.pending()) {
+    const charged = await answer().then(
+      (given: Answer) => given.charged,
+      (error: { facts?: { charged?: bigint } }) => {
+        if (error.facts?.charged === undefined) throw error;
+        return error.facts.charged;
+      },
+    );
+    finished.push({ service, charged });
+  }
+  return finished;
+}

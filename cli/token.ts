@@ -1,0 +1,112 @@
+// `tearpad token`: the tokens of a server, for its operator. Works beside the process that serves, which notices at once.
+
+import {
+  activateToken,
+  cancelToken,
+  creditToken,
+  holdToken,
+  listTokens,
+  type Office,
+  openOffice,
+  resolveDoubt,
+  showToken,
+  type TokenView,
+} from "../server/index.ts";
+import { bytes, type Io, parse, printJson, UsageError } from "./command.ts";
+import { confirm } from "./confirm.ts";
+import { line } from "./gauge.ts";
+import { amount } from "./token-link.ts";
+
+export async function tokenList(args: string[], io: Io): Promise<number> {
+  const { values, positionals } = parse(args, {}, [1, 1]);
+  return inOffice(positionals[0] as string, ({ token }) => {
+    const tokens = listTokens(token);
+    if (values.json) printJson(io.stdout, { tokens });
+    else if (tokens.length === 0) io.stdout.write("No token was issued yet.\n");
+    else for (const view of tokens) io.stdout.write(`${inALine(view)}\n`);
+  });
+}
+
+export async function tokenShow(args: string[], io: Io): Promise<number> {
+  const { values, positionals } = parse(args, {}, [2, 2]);
+  const [directory, name] = positionals as [string, string];
+  return inOffice(directory, ({ token }) => tell(io, values.json, showToken(token, name)));
+}
+
+export const tokenActivate: Verb = change(activateToken);
+export const tokenHold: Verb = change(holdToken);
+export const tokenResolve: Verb = change(resolveDoubt);
+
+/** For good, so a person is asked, and a script says --yes. */
+export async function tokenCancel(args: string[], io: Io): Promise<number> {
+  const { values, positionals } = parse(args, { yes: { type: "boolean" } }, [2, 2]);
+  const [directory, name] = positionals as [string, string];
+  return inOffice(directory, async ({ token }) => {
+    const { balance, asset } = showToken(token, name);
+    const question = `Token ${name} is refused from now on, and its twin is destroyed. Its ${balance} ${asset} stay in its account. For good?`;
+    if (!values.yes && !(await confirm(io, question)))
+      throw new UsageError("Nothing was changed. A script says --yes.");
+    cancelToken(token, name);
+    tell(io, values.json, showToken(token, name));
+  });
+}
+
+export async function tokenCredit(args: string[], io: Io): Promise<number> {
+  const { values, positionals } = parse(args, { price: { type: "string" }, key: { type: "string" } }, [2, 2]);
+  const [directory, name] = positionals as [string, string];
+  const { price, key } = values;
+  if (price === undefined || key === undefined) {
+    throw new UsageError("Give --price in minor units, and --key: the same key again pays in once.");
+  }
+  return inOffice(directory, ({ token }) => {
+    creditToken(token, name, amount("--price", price), key);
+    tell(io, values.json, showToken(token, name));
+  });
+}
+
+type Verb = (args: string[], io: Io) => Promise<number>;
+
+function change(alter: (token: Office["token"], name: string) => void): Verb {
+  return (args, io) => {
+    const { values, positionals } = parse(args, {}, [2, 2]);
+    const [directory, name] = positionals as [string, string];
+    return inOffice(directory, ({ token }) => {
+      alter(token, name);
+      tell(io, values.json, showToken(token, name));
+    });
+  };
+}
+
+async function inOffice(directory: string, work: (office: Office) => void | Promise<void>): Promise<number> {
+  const office = await openOffice(directory);
+  try {
+    await work(office);
+  } finally {
+    await office.close();
+  }
+  return 0;
+}
+
+function tell(io: Io, json: boolean | undefined, view: TokenView): void {
+  if (json) printJson(io.stdout, view);
+  else io.stdout.write(`${inFull(view).join("\n")}\n`);
+}
+
+function inALine({ name, state, balance, asset, padLength, left, inDoubt }: TokenView): string {
+  const pad = `${((left / padLength) * 100).toFixed(1)} % of its pad left`;
+  return `${name}  ${state.padEnd(9)} ${`${balance}`.padStart(12)} ${asset.padEnd(8)} ${pad}${inDoubt ? "  books in doubt" : ""}`;
+}
+
+function inFull(view: TokenView): string[] {
+  const { name, state, balance, held, asset, tariff, account, padLength, left, up, down, calls, slots } = view;
+  return [
+    line("token", `${name}, ${state}${view.closed ? ", its value is closed" : ""}`),
+    line(
+      "value",
+      `${balance} ${asset}${held > 0n ? `, of which ${held} are held` : ""}; account ${account}, tariff ${tariff}`,
+    ),
+    ...(view.inDoubt ? [line("", "its books are in doubt: tearpad token resolve when they are right")] : []),
+    line("pad", `${bytes(left)} left of ${bytes(padLength)}; ${bytes(up)} used up, ${bytes(down)} down`),
+    line("calls", `${calls} of ${slots}; receipt ${view.receipt}`),
+  ];
+}

@@ -1,0 +1,48 @@
+// No error that a command can meet is forgotten where exit codes are given out.
+
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { EXITS, exitOf } from "../../cli/exit.ts";
+import { reportOf } from "../../cli/report.ts";
+import { LinkFailure } from "../../host/link/index.ts";
+
+/** What can go wrong with a token, its server and its books, where it is defined. Services' own errors arrive as SERVICE_ERROR. */
+const TABLES = [
+  ["host/link/errors.ts", "LinkFacts"],
+  ["server/token/errors.ts", "TokenFacts"],
+  ["server/store/errors.ts", "StoreFacts"],
+  ["server/vault/errors.ts", "VaultFacts"],
+  ["server/ledger/errors.ts", "LedgerFacts"],
+  ["server/service/errors.ts", "ShelfFacts"],
+] as const;
+
+/** The names in an interface of a source file. */
+function codesIn(path: string, name: string): string[] {
+  const text = readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const body = new RegExp(`interface ${name} \\{([\\s\\S]*?)\\n\\}`).exec(text)?.[1] ?? "";
+  return [...body.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, code]) => code as string);
+}
+
+describe("exit codes", () => {
+  test.each(TABLES)("every error of %s has a place", (path, name) => {
+    const codes = codesIn(path, name);
+    expect(codes.length).toBeGreaterThan(1);
+    expect(codes.filter((code) => exitOf(code) === 1)).toEqual([]);
+  });
+
+  test("each error has one place, each number one meaning, and those of before are what they were", () => {
+    const codes = EXITS.flatMap(({ codes }) => codes);
+    expect(new Set(codes).size).toBe(codes.length);
+    const numbers = EXITS.map(({ exit }) => exit);
+    expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    expect(["USAGE", "NEED_GRANT", "EXHAUSTED", "NO_DEVICE", "DISK_FULL", "RELEASE_UNFINISHED"].map(exitOf)).toEqual([
+      2, 5, 6, 10, 13, 17,
+    ]);
+  });
+
+  test("a service that failed exits as one, and a value that is spent as that", () => {
+    const failure = (error: string) => new LinkFailure("SERVICE_ERROR", { error, says: "", charged: 0n, balance: 0n });
+    expect(reportOf(failure("NOT_FOUND")).exit).toBe(22);
+    expect(reportOf(failure("EXHAUSTED")).exit).toBe(21);
+  });
+});

@@ -1,0 +1,282 @@
+// Defects planted in the server, its ledger, store and vault, and in the link, one at a time: a step left out, an order swapped, a
+// check skipped, a number that is wrong. A simulation that does not find them proves nothing.
+
+import type { Fault } from "./faults.ts";
+import type { Defect } from "./stage.ts";
+
+/** A defect, and the weather in which it shows: its hunt begins there. */
+export interface SimulatedDefect extends Defect {
+  readonly shows: readonly Fault[];
+}
+
+const KILLS: readonly Fault[] = ["server killed after a commit", "server killed between writes", "connection cut"];
+const LINES: readonly Fault[] = ["connection cut", "message lost", "message repeated"];
+const RESTORED: readonly Fault[] = ["database restored"];
+
+export const DEFECTS: readonly SimulatedDefect[] = [
+  // What a request costs.
+  {
+    name: "the price of boxes is never debited",
+    file: "server/token/serve.ts",
+    from: 'turn.debit(charged - fee, fees, "traffic");',
+    to: "",
+    shows: [],
+  },
+  {
+    name: "a service's fee is debited twice",
+    file: "server/token/serve.ts",
+    from: 'turn.debit(fee, provider ?? fees, "service", "fee");',
+    to: 'turn.debit(fee, provider ?? fees, "service", "fee");\n  turn.debit(fee, provider ?? fees, "service", "again");',
+    shows: [],
+  },
+  {
+    name: "the cap of a link is no bound",
+    file: "server/token/serve.ts",
+    from: "if (charged > turn.budget + held) return CAP_EXCEEDED;",
+    to: "",
+    shows: [],
+  },
+  {
+    name: "a link may be debited twice its cap",
+    file: "server/token/ready.ts",
+    from: "turn.budget = ready.cap;",
+    to: "turn.budget = ready.cap * 2n;",
+    shows: [],
+  },
+  {
+    name: "a tied value does not follow its pad",
+    file: "server/token/serve.ts",
+    from: "pad.worth -= charged;",
+    to: "",
+    shows: [],
+  },
+  {
+    name: "a hold is voided where it should be posted",
+    file: "server/token/serve.ts",
+    from: "else server.ledger.post(entry, posted);",
+    to: "else server.ledger.void(entry);",
+    shows: [],
+  },
+  {
+    name: "a slow service that fails keeps what was held",
+    file: "server/token/serve.ts",
+    from: "turn.server.ledger.void(job.hold.entry);",
+    to: "",
+    shows: [],
+  },
+  {
+    name: "an answer is not recorded under its id",
+    file: "server/token/serve.ts",
+    from: "server.requests.answered(pad.pad, id, text);",
+    to: "{}",
+    shows: [],
+  },
+  {
+    name: "what a service wrote before it failed stays",
+    file: "server/token/serve.ts",
+    from: "throw new Refused(refusalOf(turn.server, service.name, error));",
+    to: "return refuse(turn, request.id, arrived, refusalOf(turn.server, service.name, error));",
+    shows: [],
+  },
+  // Marks, boxes and calls.
+  {
+    name: "a call that comes again gets another welcome",
+    file: "server/token/desk.ts",
+    from: "if (call > pad.heard) return welcomeNew",
+    to: "if (call >= pad.heard) return welcomeNew",
+    shows: ["connection cut", "message lost", "client killed"],
+  },
+  {
+    name: "boxes down are not kept until they are released",
+    file: "server/token/turn.ts",
+    from: "this.server.answers.keep(pad.pad, pad.down, box);",
+    to: "",
+    shows: LINES,
+  },
+  {
+    name: "boxes that were not released are forgotten at the next link",
+    file: "server/token/ready.ts",
+    from: "server.answers.release(pad.pad, pad.released);",
+    to: "server.answers.release(pad.pad, pad.down);",
+    shows: LINES,
+  },
+  {
+    name: "a receipt has the number of the one before",
+    file: "server/token/turn.ts",
+    from: "    pad.receipt++;\n",
+    to: "",
+    shows: [],
+  },
+  {
+    name: "the boxes of an unfinished run are not kept",
+    file: "server/token/link.ts",
+    from: "            server.parts.add(pad.pad, pad.unfinished, text);\n",
+    to: "",
+    shows: KILLS,
+  },
+  {
+    name: "a turn does not write its marks when only down has moved",
+    file: "server/token/link.ts",
+    from: "if (pad.up !== up || pad.down !== down) turn.write();",
+    to: "if (pad.up > up + 400) turn.write();",
+    shows: KILLS,
+  },
+  {
+    name: "the balance behind a debit is the one before it",
+    file: "server/token/turn.ts",
+    from: "this.#balance = { balance: balance - amount, held };",
+    to: "this.#balance = { balance, held };",
+    shows: [],
+  },
+  // After a crash, and after an older database.
+  {
+    name: "after a restore down begins where the database says",
+    file: "server/token/recover.ts",
+    from: "pad.down = Math.max(pad.down, limit.down);",
+    to: "",
+    shows: RESTORED,
+  },
+  {
+    name: "after a restore receipts have numbers that were used",
+    file: "server/token/recover.ts",
+    from: "pad.receipt = Math.max(pad.receipt, limit.receipt);",
+    to: "",
+    shows: RESTORED,
+  },
+  {
+    name: "the limits are not written",
+    file: "server/token/core.ts",
+    from: "      this.limits.sync();\n",
+    to: "",
+    shows: RESTORED,
+  },
+  {
+    name: "what a crash left held is not voided",
+    file: "server/token/recover.ts",
+    from: "if (hold !== null) ledger.void(hold);",
+    to: "",
+    shows: KILLS,
+  },
+  {
+    name: "a request that a crash cut off is never answered",
+    file: "server/token/recover.ts",
+    from: "requests.lose(request);",
+    to: "",
+    shows: KILLS,
+  },
+  // Ledger and store.
+  {
+    name: "a transfer reaches one account only",
+    file: "server/ledger/ledger.ts",
+    from: "this.#sql.setBalance.run(grown, entry, t.to);",
+    to: "",
+    shows: [],
+  },
+  {
+    name: "a post frees only what it pays",
+    file: "server/ledger/ledger.ts",
+    from: 'this.#sql.setHeld.run(source.held - held.amount, held.from);\n    return this.#move("post"',
+    to: 'this.#sql.setHeld.run(source.held - paid, held.from);\n    return this.#move("post"',
+    shows: [],
+  },
+  {
+    name: "what is held can be spent",
+    file: "server/ledger/ledger.ts",
+    from: "this.#sql.setHeld.run(source.held + t.amount, t.from);",
+    to: "",
+    shows: [],
+  },
+  {
+    name: "a work that fails leaves what it wrote",
+    file: "server/store/store.ts",
+    from: "      this.#sql.undo.run();\n",
+    to: "",
+    shows: [],
+  },
+  {
+    name: "a work counts as done before its commit",
+    file: "server/store/store.ts",
+    from: "if (this.#runOne(work)) done.push(work);",
+    to: "if (this.#runOne(work)) work.resolve(work.result);",
+    shows: ["server's disk full"],
+  },
+  {
+    name: "commits are not synced",
+    file: "server/store/open.ts",
+    from: 'db.pragma("synchronous = FULL");',
+    to: 'db.pragma("synchronous = NORMAL");',
+    shows: ["server lost its power"],
+  },
+  // Vault.
+  {
+    name: "the vault burns what down has not reached",
+    file: "server/token/keep.ts",
+    from: "end: downEnd(pad) - pad.down }",
+    to: "end: pad.split }",
+    shows: [],
+  },
+  {
+    name: "new keys get their name before they are synced",
+    file: "server/vault/file.ts",
+    from: 'for (const [path, file] of open) onDisk("sync", path, () => disk.sync(file));',
+    to: "",
+    shows: ["server lost its power"],
+  },
+  {
+    name: "the keys of a burned pad are written under the wrong name",
+    file: "server/vault/vault.ts",
+    from: "cover.tree.forget();\n      else pad.replace(cover);",
+    to: "cover.tree.forget();\n      else cover.tree.forget();",
+    shows: [],
+  },
+  // The link.
+  {
+    name: "answers are released before they are handed over",
+    file: "host/link/incoming.ts",
+    from: "    if (!known) await this.#hooks.run(",
+    to: "    await this.release();\n    if (!known) await this.#hooks.run(",
+    shows: ["client killed", "client lost its power", "client's disk full"],
+  },
+  {
+    name: "an answer that nobody waits for is dropped",
+    file: "host/link/link.ts",
+    from: "await this.#keep(this.#log.keepAnswer(request.id, end, text));",
+    to: "await this.#keep(this.#log.deliver(end));",
+    shows: ["client killed", "client lost its power"],
+  },
+  {
+    name: "the log of a link is not synced",
+    file: "host/link/log.ts",
+    from: "await this.#handle.datasync();",
+    to: "",
+    shows: ["client lost its power"],
+  },
+  {
+    name: "a torn record of the log counts",
+    file: "host/link/log.ts",
+    from: "if (at + headLength + length > size) break;",
+    to: "",
+    shows: ["client lost its power", "client's disk full"],
+  },
+  {
+    name: "every link begins its run anew",
+    file: "host/link/call.ts",
+    from: "const number = unfinished?.number ?? 0;",
+    to: "const number = 0;",
+    shows: LINES,
+  },
+  {
+    name: "a device that is older than its log is not noticed",
+    file: "host/link/link.ts",
+    from: "    this.#mustNotBeOlder(info);\n",
+    to: "",
+    shows: ["device image restored", "connection cut"],
+  },
+  {
+    name: "boxes are not sent again",
+    file: "host/link/link.ts",
+    from: "for (const box of boxes) await wire.send(await this.#log.read(box.item));",
+    to: "",
+    shows: LINES,
+  },
+];
