@@ -11,6 +11,7 @@ import { benchDevice } from "./device.ts";
 import { benchEngine } from "./engine.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchMemory } from "./memory.ts";
+import { benchServer } from "./server.ts";
 
 const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "string" } } });
 const quick = values.quick;
@@ -23,6 +24,7 @@ const report = {
   engine: await step("engine", () => benchEngine({ quick })),
   device: await step("device", () => benchDevice({ quick })),
   ledger: await step("ledger", () => benchLedger({ quick })),
+  server: await step("server", () => benchServer({ quick })),
   memory: await step("memory", () => benchMemory({ quick })),
   cuts: await step("cuts", async () => (quick ? null : torture())),
 };
@@ -36,6 +38,10 @@ console.log("The device, simulated; flash time at the chip's typical busy times"
 console.table(report.device);
 console.log("Durable debits in the books, without links; rawTimes: against 4 KiB written and synced one by one");
 console.table(report.ledger);
+console.log(
+  "The server: requests answered, each durable with its debit; against synced writes of 4 KiB, and the bare store",
+);
+console.table(report.server);
 console.log("Memory of a process that seals on an image");
 console.table(report.memory);
 if (report.cuts) console.log("Power cuts checked against the ideal device");

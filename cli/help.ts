@@ -83,7 +83,7 @@ gets a fresh receipt. Nothing on the wire names the token.
   --cap      what the server may debit in this link, in minor units; above the owner's limit the device wants its button.
              Default: the owner's limit. A token whose limit is 0 pays nothing without --cap and its button
 
---json prints tried, address, finished, receipt, value.`,
+--json prints tried, address, notices, finished, receipt, value.`,
   balance: `tearpad balance [ADDRESS|IMAGE]
 
 What a token knows of its money and its pad, without its server. --json prints asset, atMost, atLeast, openCaps, limit,

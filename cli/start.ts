@@ -103,7 +103,7 @@ async function start({ file, anew, once, json }: Options, io: Io): Promise<numbe
   const pairDone = performance.now();
   const session = await openSession(pads);
   const devicesDone = performance.now();
-  let shop: Shop | null = null;
+  let opening: Promise<Shop> | null = null;
   try {
     const interrupted = stop.then(() => Promise.reject(new DemoError("INTERRUPTED", {})));
     pads.ledger.starts++;
@@ -117,7 +117,8 @@ async function start({ file, anew, once, json }: Options, io: Io): Promise<numbe
     screen.verdict(verdict);
     mustAgree(verdict);
 
-    shop = await Promise.race([openShop(home, { anew, textBytes }), interrupted]);
+    opening = openShop(home, { anew, textBytes });
+    const shop = await Promise.race([opening, interrupted]);
     showShop(screen, shop);
     const telling = tellToken(screen, shown(file));
     const spending = playToken(shop, file, progressOn(io.stderr, !json), telling);
@@ -143,7 +144,8 @@ async function start({ file, anew, once, json }: Options, io: Io): Promise<numbe
       await Promise.race([stop, watch(screen, session, verdict), session.lost, shop.lost]);
     }
   } finally {
-    await shop?.end();
+    const opened = await opening?.catch(() => null); // Also one that was interrupted while it opened.
+    await opened?.end();
     mustAgree(await session.end());
   }
   if (!once)

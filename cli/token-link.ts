@@ -3,7 +3,17 @@
 
 import { join } from "node:path";
 import type { Device } from "../host/driver/index.ts";
-import { type Answer, type Link, type LinkEvent, openLink, type Receipt, type Value } from "../host/link/index.ts";
+import {
+  type Answer,
+  type Link,
+  type LinkEvent,
+  LinkFailure,
+  type LinkFailureCode,
+  type Notes,
+  openLink,
+  type Receipt,
+  type Value,
+} from "../host/link/index.ts";
 import { deviceAddress, openAddress } from "./address.ts";
 import { type Io, UsageError } from "./command.ts";
 import { stateDirectory } from "./home.ts";
@@ -14,6 +24,12 @@ export const LINK_OPTIONS = {
   server: { type: "string", multiple: true },
   cap: { type: "string" },
 } as const;
+
+/** After these the link stands. It ends in order, so that the device gets the receipt for what was charged. */
+const ANSWERED: readonly LinkFailureCode[] = ["SERVICE_ERROR", "CAP_EXCEEDED", "BAD_ANSWER", "NEED_GRANT", "EXHAUSTED"];
+
+const HEARD_AGAIN =
+  "The server heard a call that this token had made before. Somebody repeats what was recorded on the line, which does no harm; or there is a copy of the device or its image. If there may be one, have the server hold this token.\n";
 
 /** What LINK_OPTIONS were given. */
 export interface LinkChoice {
@@ -28,6 +44,8 @@ export interface Linked<Result> {
   /** The addresses in the order in which they were tried, and the one that took the call. */
   readonly tried: readonly string[];
   readonly address: string;
+  /** What the server noted to the owner, once for each call that it noted something in. */
+  readonly notices: readonly Notes[];
   /** Answers that an earlier command had not waited for. */
   readonly finished: readonly { readonly service: string; readonly charged: bigint }[];
   /** The server's last word. */
@@ -53,9 +71,15 @@ export async function withLink<Result>(choice: LinkChoice, io: Io, use: Use<Resu
   // Closing is what ends a command that waits for the device.
   stop.promise.catch(() => device.close());
   const tried: string[] = [];
+  const notices: Notes[] = [];
   let address = "";
   const onEvent = (event: LinkEvent): void => {
     if (event.kind === "trying") tried.push(event.address);
+    if (event.kind === "notice") {
+      const { heardAgain, inDoubt, nothingLeft } = event;
+      notices.push({ heardAgain, inDoubt, nothingLeft });
+      if (heardAgain) io.stderr.write(HEARD_AGAIN);
+    }
     if (event.kind === "linked") address = event.address;
   };
   try {
@@ -69,12 +93,16 @@ export async function withLink<Result>(choice: LinkChoice, io: Io, use: Use<Resu
       const work = async (): Promise<Omit<Linked<Result>, "value">> => {
         const finished = await finishEarlier(link);
         const result = await use(link, device);
-        return { result, tried, address, finished, receipt: await link.close() };
+        return { result, tried, address, notices, finished, receipt: await link.close() };
       };
       const linked = await Promise.race([work(), stop.promise]);
       return { ...linked, value: link.value };
     } catch (error) {
-      await link.abandon();
+      if (error instanceof LinkFailure && ANSWERED.includes(error.code)) {
+        await Promise.race([link.close(), stop.promise]).catch(() => {}); // The first error is the one that matters.
+      } else {
+        await link.abandon();
+      }
       throw error;
     }
   } catch (error) {
@@ -98,9 +126,9 @@ export function serverAddress(option: string, text: string): string {
 }
 
 /** What a command says after its link, for a program. */
-export function linkJson({ tried, address, finished, receipt, value }: Linked<unknown>): object {
+export function linkJson({ tried, address, notices, finished, receipt, value }: Linked<unknown>): object {
   const { sequence, call, balance, closed } = receipt;
-  return { tried, address, finished, receipt: { sequence, call, balance, closed }, value: valueJson(value) };
+  return { tried, address, notices, finished, receipt: { sequence, call, balance, closed }, value: valueJson(value) };
 }
 
 /** What a device knows of its money, for a program. */

@@ -24,9 +24,12 @@ export {
   type Shop,
   showShop,
   showTokenEnd,
+  type Testimony,
   TOKEN_KEYS,
   type TokenStory,
   tellToken,
   tokenResult,
   undestroyed,
+  type Wire,
+  Witness,
 } from "./token/index.ts";

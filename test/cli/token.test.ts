@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { HELP } from "../../cli/help.ts";
 import { Desk } from "./shell.ts";
 import { type Called, Shop, type Sold, sum, type Token } from "./shop.ts";
 
@@ -29,7 +30,11 @@ async function bothEnds(sold: Sold): Promise<{ balance: string; up: number; down
   return { balance, up, down };
 }
 
-const ask = (service: string, body: object, sold = token): Promise<Called & { answer: Record<string, unknown> }> =>
+const ask = (
+  service: string,
+  body: object | string,
+  sold = token,
+): Promise<Called & { answer: Record<string, unknown> }> =>
   shop.json(["request", service, JSON.stringify(body), "--device", sold.image]);
 
 describe("what is sold", () => {
@@ -44,7 +49,7 @@ describe("what is sold", () => {
     const { tokens } = await shop.json<{ tokens: Token[] }>(["token", "list", "srv"]);
     const image = shop.blank("unsold.tearpad");
     const sell = (...more: string[]) => ["issue", "srv", image, ...more];
-    const wrong = ["--price=-5", "--price=NaN", "--price=0.5", "--limit=3"];
+    const wrong = ["--price=-5", "--price=NaN", "--price=0.5"];
     await Promise.all(wrong.map((price) => desk.fails(2, "USAGE", sell(price))));
     await desk.fails(25, "BAD_PRICE", sell("--price", "0"));
     await desk.fails(25, "TARIFF_UNKNOWN", sell("--price", "5", "--tariff", "none"));
@@ -63,7 +68,7 @@ describe("what it is used for", () => {
     expect(called.balance).toBe(before.balance);
     expect(called.up).toBeGreaterThan(before.up);
 
-    const { charged } = await ask("echo", { text: "hello" });
+    const { charged } = await ask("echo", "hex:010203");
     const echoed = await bothEnds(token);
     expect(BigInt(called.balance) - BigInt(echoed.balance)).toBe(BigInt(charged));
 
@@ -142,7 +147,7 @@ describe("what it is used for", () => {
     const software = await ask("software", { action: "get", name: "note.txt", offset: 0, length: 100 });
     expect(software.answer.bytes).toBe(`hex:${Buffer.from("software").toString("hex")}`);
     expect((await ask("store", { action: "list" })).answer).toMatchObject({ files: expect.any(Array) });
-    expect((await ask("echo", { n: 1, bytes: "hex:00ff" })).answer).toEqual({ n: 1, bytes: "hex:00ff" });
+    expect((await ask("echo", "hex:00ff")).answer).toBe("hex:00ff");
   });
 
   test("T-26 a service that does not exist is refused, and no fee is charged for it", async () => {
@@ -163,6 +168,30 @@ describe("what it is used for", () => {
     expect(String(await desk.ok(["statement", "srv", token.name]))).toMatch(/ issue$/m);
     await shop.audit();
   });
+});
+
+/** What the help of a command says that --json prints. */
+function documented(command: string): string[] {
+  const sentence = /--json prints (?:name, bytes, charged and what call prints|([^:]*?: )?([\w, ]+?))(?:[.;:]|$)/.exec(
+    HELP[command]!.replaceAll("\n", " "),
+  );
+  return sentence?.[2]?.split(/,\s*/) ?? ["name", "bytes", "charged", ...documented("call")];
+}
+
+test("--json prints the keys that --help names, and no others", async () => {
+  const keys = async (...args: string[]): Promise<string[]> => Object.keys(await shop.json<object>(args));
+  const device = ["--device", token.image];
+  writeFileSync(desk.path("keys"), "text");
+  for (const [command, args] of [
+    ["call", device],
+    ["balance", [token.image]],
+    ["send", ["keys", ...device]],
+    ["token show", ["srv", token.name]],
+    ["statement", ["srv", token.name]],
+    ["audit", ["srv"]],
+  ] as const) {
+    expect(await keys(...command.split(" "), ...args), command).toEqual(documented(command));
+  }
 });
 
 describe("T-19 where its server is", () => {

@@ -36,6 +36,8 @@ const STEPS: readonly ((log: LinkLog) => Promise<unknown>)[] = [
   (log) => log.deliver(600),
   (log) => log.box(box(450, null, 0, true), text(40)),
   (log) => log.called(call(2, 450, 550), 0),
+  (log) => log.again("bb"),
+  (log) => log.box(box(550, "bb", 0), text(68)),
   (log) => log.done("bb", 700),
   (log) => log.anew(800),
   (log) => log.drop("aa"),

@@ -32,15 +32,17 @@ export function noAnswers(): Map<string, Answer>[] {
   return ASKED.map(() => new Map());
 }
 
-/** Runs the program until something ends it, and then once more with the disk that it left. */
+/** Runs the program until something ends it, and then again with the disk that it left. */
 export async function runThrough(world: World, ...fates: Fate[]): Promise<void> {
   let ended = "again";
-  for (const fate of [...fates, new Fate()]) {
+  const lives = [...fates, new Fate(), new Fate(), new Fate()];
+  for (const [life, fate] of lives.entries()) {
     if (ended === "done") break;
     fate.directory = world.directory;
     // A first call that fails is the program's to repeat.
     const running = runProgram(world, fate).catch((error) => {
-      if (!isLinkFailure(error, "NO_ADDRESS_ANSWERED") && !isDriverError(error, "DEVICE_LOST")) throw error;
+      const failed = isLinkFailure(error, "NO_ADDRESS_ANSWERED") || isDriverError(error, "DEVICE_LOST");
+      if (!failed || life === lives.length - 1) throw error;
       return "again";
     });
     ended = await Promise.race([running, fate.died]);

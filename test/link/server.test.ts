@@ -1,15 +1,16 @@
 // The link's client against the real server: with a token in a simulated device, over lines in memory, TCP and WebSocket.
 
-import { writeFileSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import * as z from "zod";
 import { type Device, DriverError, openDevice } from "../../host/driver/index.ts";
 import { isLinkFailure, type LinkEvent, type LinkOptions, openLink } from "../../host/link/index.ts";
-import { cancelToken, holdToken, type Server } from "../../server/index.ts";
+import { cancelToken, holdToken, resolveDoubt, type Server, type ServerOptions } from "../../server/index.ts";
 import { lineTo } from "../../simulator/index.ts";
 import { scratchDirectory } from "../host/pair.ts";
-import { config, newServer, startServer, stop } from "../server/token/world.ts";
+import { config, MONEY, newServer, startServer, stop } from "../server/token/world.ts";
 import { issueToken, lineToServer, type RealToken } from "./real.ts";
 import { deviceOf, quickClock } from "./token.ts";
 
@@ -330,6 +331,93 @@ describe("a link to the real server", () => {
     const answers = [one, await two, await link.request("echo", noise(50))];
     const charged = answers.reduce((sum, { charged }) => sum + charged, 0n);
     expect((await link.close()).balance).toBe(10_000n - charged);
+    await agree(server, token);
+  });
+
+  test("T-51 asks once more, under the same id, what the server had opened and forgot with its database, and gets a word on it", async () => {
+    const slow = {
+      name: "slow",
+      class: "calculation",
+      schema: z.instanceof(Uint8Array),
+      mostFee: () => 50n,
+      work: async (body: Uint8Array, signal: AbortSignal) => {
+        if (!restored) await new Promise((_resolve, reject) => signal.addEventListener("abort", reject));
+        return { body: body.length, fee: 20n };
+      },
+    } as const;
+    let restored = false;
+    const services = [slow] as unknown as NonNullable<ServerOptions["services"]>;
+    const tariffs = { money: { ...MONEY, services: { slow: 0, echo: 0 } } };
+    const first = await newServer({ tariffs }, { services });
+    const token = await issueToken(first);
+    const device = await deviceOf(token.machine);
+    let server: Server = first;
+    const calls: number[] = [];
+    const onEvent = (event: LinkEvent) => void (event.kind === "linked" && calls.push(event.call));
+    const link = await openLink(
+      device,
+      await optionsFor(first, { connect: async () => lineToServer(server), onEvent }),
+    );
+    const one = await link.request("echo", noise(10));
+    const backup = await scratchDirectory();
+    const files = ["", "-wal", "-shm"].map((ending) => `tearpad.db${ending}`);
+    for (const file of files) cpSync(join(first.directory, file), join(backup, file));
+    const asked = link.request("slow", noise(9000));
+    await expect.poll(() => token.view(first).held).toBeGreaterThan(50n);
+    const { up } = token.view(first);
+    await stop(first);
+    for (const file of files) {
+      rmSync(join(first.directory, file), { force: true });
+      cpSync(join(backup, file), join(first.directory, file));
+    }
+    restored = true;
+    server = await startServer(first.directory, { services });
+    expect(token.view(server)).toMatchObject({ up, inDoubt: true });
+    await expect(asked).rejects.toMatchObject({ code: "SERVICE_ERROR", facts: { error: "IN_DOUBT", charged: 0n } });
+    // The first link, one in which nothing came, and the one in which it was asked again.
+    expect(calls.length).toBe(3);
+    expect(token.view(server).up).toBeGreaterThan(up + 9000);
+    resolveDoubt(server.token, token.name);
+    const { charged, body } = await link.request("slow", noise(9000));
+    expect(body).toBe(9000);
+    expect((await link.close()).balance).toBe(10_000n - one.charged - charged);
+    await agree(server, token);
+  });
+
+  test("a request that is asked again while its first work goes on is done and charged once", async () => {
+    let works = 0;
+    let finish = () => {};
+    const slow = {
+      name: "slow",
+      class: "calculation",
+      schema: z.instanceof(Uint8Array),
+      mostFee: () => 50n,
+      work: async (body: Uint8Array) => {
+        works++;
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+        return { body: body.length, fee: 20n };
+      },
+    } as const;
+    const services = [slow] as unknown as NonNullable<ServerOptions["services"]>;
+    const tariffs = { money: { ...MONEY, services: { slow: 0, echo: 0 } } };
+    const server = await newServer({ tariffs }, { services });
+    const token = await issueToken(server);
+    const device = await deviceOf(token.machine);
+    const calls: number[] = [];
+    const onEvent = (event: LinkEvent) => void (event.kind === "linked" && calls.push(event.call));
+    const link = await openLink(device, await optionsFor(server, { onEvent }));
+    const asked = link.request("slow", noise(9000));
+    await expect.poll(() => calls.length, { timeout: 5000 }).toBe(2);
+    const { up } = token.view(server);
+    await expect.poll(() => token.view(server).up).toBeGreaterThan(up);
+    finish();
+    const { body, charged } = await asked;
+    expect({ body, works }).toEqual({ body: 9000, works: 1 });
+    const two = await link.request("echo", noise(10));
+    expect((await link.close()).balance).toBe(10_000n - charged - two.charged);
+    expect(works).toBe(1);
     await agree(server, token);
   });
 

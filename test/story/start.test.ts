@@ -5,6 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { TOKEN_KEYS } from "../../cli/demo/index.ts";
 import { inspectFile } from "../../cli/image-file.ts";
 import { boxCost, runCost } from "../../host/protocol/index.ts";
 import { Conversation, traceOf } from "./conversation.ts";
@@ -47,6 +48,35 @@ describe("npm start", () => {
     here.expectNothingLeft(pids.a, pids.b);
   });
 
+  test("T-21 T-25 a token is sold, sends and fetches the file through a power cut and a killed server, and spends its value", () => {
+    const { token } = first;
+    const keys = [...TOKEN_KEYS.matchAll(/^ {4}(\w[\w ,():]*?) {2,}|^ {4}(name, .*)$/gm)];
+    const named = keys.flatMap(([, key, names]) => (names ?? key!).replace(/\([^)]*\)/g, "").split(/,\s*/));
+    expect(new Set(named.map((name) => name.trim()))).toEqual(new Set(Object.keys(token)));
+
+    const { value, charged, marks, books, wire, sha256, pids, ports, address } = token;
+    expect(new Set([first.pids.a, first.pids.b, pids.server, pids.device]).size).toBe(4);
+    expect(token.tty).toMatch(/^\/dev\//);
+    expect(address).toBe(`tcp://127.0.0.1:${ports.server}`);
+    expect(ports.tap).not.toBe(ports.server);
+
+    expect([value.device, value.server]).toEqual(["0", "0"]);
+    expect(Object.keys(charged)).toEqual(["sent", "fetched", "cut", "crashed", "computed", "spent"]);
+    expect(Object.values(charged).reduce((sum, cost) => sum + Number(cost), 0)).toBe(Number(value.issued));
+    expect([charged.cut, charged.crashed]).toEqual([charged.sent, charged.sent]);
+    expect(sha256).toEqual({ sent: digestOf(readme), received: digestOf(readme) });
+    expect([token.output, token.refusal]).toEqual(["5050", "EXHAUSTED"]);
+    expect(marks.device).toEqual(marks.server);
+    expect(books).toMatchObject({ sums: { TPD: "0" }, disagreements: [] });
+
+    expect(wire).toMatchObject({ bytesReused: 0, disagreements: [] });
+    expect(wire.links).toBeGreaterThanOrEqual(3);
+    expect(wire.calls).toBeGreaterThanOrEqual(wire.links);
+    expect(token.bytesSkipped).toBeGreaterThan(0);
+    expect(token.undestroyed).toBe(0);
+    here.expectNothingLeft(pids.server, pids.device);
+  });
+
   test("T-02 the marks moved by exactly what was used, and these bytes alone read zero on both chips", () => {
     const { marks, bytes, boxes, bytesSkipped, bytesUsed } = first;
     const lastBox = bytes.after - 4096 * Math.floor(boxes.after / 2);
@@ -77,6 +107,10 @@ describe("npm start", () => {
     expect(second.marks.a.up.used).toBe(2 * first.marks.a.up.used);
     expect(second.marks.a.nextSlot).toBe(6);
     expect(second.bytesUsed).toBe(2 * first.bytesUsed);
+    // The server goes on with its books, and sells another token.
+    expect(second.token.name).not.toBe(first.token.name);
+    expect(second.token.directory).toBe(first.token.directory);
+    expect(second.token.books.entries).toBeGreaterThan(first.token.books.entries);
 
     const empty = await here.result("--file", here.write("empty", ""));
     expect(empty).toMatchObject({ boxes: { before: 1, after: 1 }, segments: { after: 1 }, bytesSkipped: 32 });
@@ -103,7 +137,9 @@ describe("npm start", () => {
     expect(message).toMatch(/needs 608,864 bytes of pad for device A, and [\d,]+ are left/);
     expect(advice).toContain("npm start -- --new");
 
+    const server = here.write("home/start-server/of the server before", "");
     const fresh = await here.result("--file", file, "--new");
+    expect(existsSync(server)).toBe(false);
     expect(fresh.pair).toMatchObject({ fresh: true, padBytes: 2 * 1_048_576 - 131_072 });
     expect(fresh.bytesUsed).toBe(2 * spoken(300_000) + spoken(fresh.bytes.answer) + 4 * 48);
     here.expectNothingLeft();
@@ -117,9 +153,11 @@ describe("while it is up", () => {
     return (await promisify(execFile)("bash", ["-o", "pipefail", "-c", command], options)).stdout;
   };
 
+  let text = "";
+
   test("every command that it prints works as it is printed, and the observer sees what they use", async () => {
     const running = here.start([]);
-    const text = await running.printed("until you press Ctrl-C");
+    text = await running.printed("until you press Ctrl-C");
     const commands = text.split("\n").flatMap((line) => /^ {3}(.*npm run -s tearpad -- .*)$/.exec(line)?.[1] ?? []);
     const outputs: string[] = [];
     for (const command of commands) outputs.push(await shell(command.replace("note.box", here.path("note.box"))));
@@ -127,41 +165,38 @@ describe("while it is up", () => {
     expect(outputs[2]).toMatch(/^state +active, low side$/m);
     expect(outputs.slice(3, 5)).toEqual(["The device is off.\n", "The device is on.\n"]);
     expect(outputs[5]).toMatch(/^state +active$/m);
-    expect(outputs).toHaveLength(6);
+    expect(outputs[6]).toMatch(/^value +100 TPD/m);
+    expect(outputs[7]).toBe("500500");
+    expect(outputs[8]).toMatch(/^value +\d\d TPD/);
+    expect(outputs[9]).toMatch(/ credit\n.* compute\n/);
+    expect(outputs).toHaveLength(10);
 
     const { status, stdout } = await running.signal("SIGINT");
     expect(status).toBe(0);
     const seen = [...stdout.matchAll(/(\d+) more bytes of pad used, 0 used twice/g)].map(([, bytes]) => Number(bytes));
     expect(seen.reduce((sum, bytes) => sum + bytes, 0)).toBe(48 + 32 + "hi\n".length);
-    expect(stdout).toContain("Both devices are off.");
+    expect(stdout).toContain("All devices and the server are off.");
     here.expectNothingLeft(...[...text.matchAll(/process (\d+)/g)].map(([, pid]) => Number(pid)));
   });
 
-  test("its picture of both pads fits a terminal of 80 columns", async () => {
-    const { status, stdout } = await here.run(["--once"]);
-    expect(status).toBe(0);
-    expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
-    expect(stdout).toMatch(/A {2}\[==#+\.+\|\.+#+==\]\n {3}B {2}\[==#+\.+\|\.+#+==\]/);
+  test("its picture of both pads fits a terminal of 80 columns", () => {
+    const [told = ""] = text.split("Now you");
+    expect(told.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    expect(told).toMatch(/A {2}\[==#+\.+\|\.+#+==\]\n {3}B {2}\[==#+\.+\|\.+#+==\]/);
   });
 
-  test("a second one is told that the pair is in use, and touches nothing", async () => {
+  test("a second one is told that the pair is in use; when the first is killed its processes end too, and the next start reads what was not read", async () => {
     const running = here.start(["--json"]);
-    await running.printed("}\n");
+    const { ttys, pids, token } = JSON.parse(await running.printed("}\n")) as Result;
     for (const args of [["--once"], ["--once", "--new"]]) {
       const { status, stderr } = await here.run([...args, "--json"]);
       expect([status, errorIn(stderr).code]).toEqual([1, "PAIR_IN_USE"]);
     }
-    expect(await running.signal("SIGTERM")).toMatchObject({ status: 0 });
-  });
-
-  test("when it is killed its devices end too, and the next start reads what was not read", async () => {
-    const running = here.start(["--json"]);
-    const { ttys, pids } = JSON.parse(await running.printed("}\n")) as Result;
     await shell(
       `echo unread | npm run -s tearpad -- seal --device ${ttys.a} | npm run -s tearpad -- open --device ${ttys.b}`,
     );
     await running.signal("SIGKILL");
-    await gone(pids.a, pids.b);
+    await gone(pids.a, pids.b, token.pids.server, token.pids.device);
     expect(readdirSync(here.path("home", "start", "traces"))).toHaveLength(1);
     expect((await here.result()).disagreements).toEqual([]);
     expect(readdirSync(here.path("home", "start", "traces"))).toEqual([]);
@@ -183,9 +218,8 @@ describe("what must not pass", () => {
   const refused = new Starter();
 
   test("T-02 a trace in which pad bytes hide a second text makes the next start fail, and every one after it", async () => {
-    await here.result();
-    const { padId } = inspectFile(here.path("home", "start", "pad.low.tearpad")).identity!.content!;
     const { low: slots } = (await here.result()).marks.a.slots;
+    const { padId } = inspectFile(here.path("home", "start", "pad.low.tearpad")).identity!.content!;
     const bytes = here.read("observer.pad");
     const shape = { padLength: bytes.length, burnUnit: 1, slots: { low: slots, high: slots } };
     const conversation = new Conversation({ bytes, shape, padId }, "up");
@@ -196,11 +230,11 @@ describe("what must not pass", () => {
 
     for (const _ of ["the next", "every one after it"]) {
       const { status, stdout, stderr } = await here.run(["--once", "--json"]);
-      expect(status).toBe(1);
-      const { bytesReused, disagreements } = JSON.parse(stdout) as Result;
-      expect(bytesReused).toBe(32 + "Pad bytes that hid the file before.".length);
-      expect(disagreements[0]).toMatch(/device A says its sealing mark is 0/);
-      expect(errorIn(stderr)).toMatchObject({ code: "DISAGREEMENT", facts: { bytesReused } });
+      expect([status, stdout]).toEqual([1, ""]);
+      const { code, facts } = errorIn(stderr);
+      expect(code).toBe("DISAGREEMENT");
+      expect(facts.bytesReused).toBe(32 + "Pad bytes that hid the file before.".length);
+      expect((facts.disagreements as string[])[0]).toMatch(/device A says its sealing mark is 0/);
     }
     expect((await here.result("--new")).bytesReused).toBe(0);
   });

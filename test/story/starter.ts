@@ -39,6 +39,45 @@ export interface Result {
   readonly bytesReused: number;
   readonly disagreements: readonly string[];
   readonly durations: Readonly<Record<string, number>>;
+  readonly token: TokenResult;
+}
+
+/** The token's part. Money in digits. */
+export interface TokenResult {
+  readonly name: string;
+  readonly pids: { readonly server: number; readonly device: number };
+  readonly tty: string;
+  readonly ports: { readonly server: number; readonly tap: number };
+  readonly address: string;
+  readonly directory: string;
+  readonly value: { readonly issued: string; readonly device: string; readonly server: string };
+  readonly charged: Readonly<Record<string, string>>;
+  readonly sha256: { readonly sent: string; readonly received: string };
+  readonly bytesSkipped: number;
+  readonly output: string;
+  readonly refusal: string;
+  readonly marks: { readonly device: TokenMarks; readonly server: TokenMarks };
+  readonly books: {
+    readonly entries: number;
+    readonly sums: Readonly<Record<string, string>>;
+    readonly disagreements: readonly unknown[];
+  };
+  readonly wire: {
+    readonly calls: number;
+    readonly links: number;
+    readonly boxes: { readonly up: number; readonly down: number };
+    readonly bytesUsed: number;
+    readonly bytesReused: number;
+    readonly disagreements: readonly string[];
+  };
+  readonly undestroyed: number;
+  readonly durations: Readonly<Record<string, number>>;
+}
+
+interface TokenMarks {
+  readonly up: number;
+  readonly down: number;
+  readonly split: number;
 }
 
 interface Both<T> {

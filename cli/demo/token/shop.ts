@@ -76,7 +76,13 @@ export async function openShop(home: string, { anew, textBytes }: { anew: boolea
   const port = await freePort();
   const address = `tcp://127.0.0.1:${port}`;
   const created = existsSync(join(directory, "config.json")) ? [] : ["--create"];
-  let server = await serve(directory, address, created);
+  const starting = startSimulated("T", image, join(sockets, "T"));
+  starting.catch(() => {}); // Thrown where it is waited for.
+  let server = await serve(directory, address, created).catch(async (error: unknown) => {
+    await (await starting.catch(() => null))?.stop();
+    rmSync(sockets, { recursive: true, force: true });
+    throw error;
+  });
   let stopping = false;
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => {}); // Whoever waits for it is told.
@@ -85,11 +91,11 @@ export async function openShop(home: string, { anew, textBytes }: { anew: boolea
   const endings: (() => Promise<void>)[] = [() => server.stop()];
   const end = async (): Promise<void> => {
     stopping = true;
-    for (const ending of endings.reverse()) await ending();
+    await Promise.all(endings.map((ending) => ending()));
     rmSync(sockets, { recursive: true, force: true });
   };
   try {
-    const device = await startSimulated("T", image, join(sockets, "T"));
+    const device = await starting;
     endings.push(() => device.stop());
     device.lost.catch((error) => stopping || lost.reject(error));
     const issued = await sell(directory, device.tty, valueFor(textBytes));

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ByteFile, type Device, openDevice, openTransport, type Transport } from "../../../host/driver/index.ts";
-import { isLinkFailure, type Link, openLink, type Receipt } from "../../../host/link/index.ts";
+import { isLinkFailure, type Link, type LinkEvent, openLink } from "../../../host/link/index.ts";
 import { TEXT_MAX_BYTES } from "../../../host/protocol/index.ts";
 import type { Progress } from "../../progress.ts";
 import { DemoError } from "../errors.ts";
@@ -51,7 +51,6 @@ export interface TokenStory {
   readonly bytesSkipped: number;
   /** The code with which service stopped. */
   readonly refusal: string;
-  readonly receipt: Receipt | null;
   /** Where both ends stand at the end, as each says. */
   readonly device: { readonly balance: bigint; readonly up: number; readonly down: number; readonly split: number };
   readonly server: TokenView;
@@ -60,8 +59,13 @@ export interface TokenStory {
 }
 
 const SUM = "1..100";
-/** Echoed again and again until the value is spent. */
+/** So long without a release, and there is none under way. */
+const QUIET_MS = 100;
+/** Echoed again and again until the value is nearly spent, and nothing at all, at the least price, until it is. */
 const SMALL_BYTES = 2000;
+/** More than that costs. */
+const NEARLY_SPENT = 10n;
+
 /** Plays it all. @throws DemoError TEXT_DIFFERS; what the driver and the link throw */
 export async function playToken(
   shop: Shop,
@@ -77,9 +81,12 @@ export async function playToken(
   const file = await ByteFile.open(path);
   try {
     const directory = join(shop.directory, "..", "start-link", shop.issued.name);
-    const options = { directory, addresses: [`tcp://127.0.0.1:${shop.tap.port}`] };
+    const ended = Promise.withResolvers<void>();
+    const onEvent = (event: LinkEvent): void => {
+      if (event.kind === "receipt" && event.receipt.ends) ended.resolve();
+    };
     const start = performance.now();
-    const link = await openLink(device, options);
+    const link = await openLink(device, { directory, addresses: [`tcp://127.0.0.1:${shop.tap.port}`], onEvent });
     const { balance, call } = link.value.receipt;
     listener.called({ charged: 0n, balance, milliseconds: since(start) }, call);
     const errand = new Errand(link, file, progress);
@@ -107,8 +114,9 @@ export async function playToken(
     const { deed: spent, requests, refusal } = await errand.spend();
     listener.spent(spent, requests, refusal);
 
-    const receipt = await link.close().catch(() => null); // The server has ended it: the value is spent.
+    await ended.promise; // The server ends the link when the value is spent.
     await link.abandon();
+    const [server, audit] = await Promise.all([shop.token(), shop.audit()]);
     return {
       sent,
       fetched,
@@ -120,10 +128,9 @@ export async function playToken(
       output,
       bytesSkipped,
       refusal,
-      receipt,
       device: await standing(device),
-      server: await shop.token(),
-      audit: await shop.audit(),
+      server,
+      audit,
       testimony: shop.witness.verdict(),
     };
   } finally {
@@ -195,11 +202,10 @@ class Errand {
   /** Asks small things until the server serves no more. */
   async spend(): Promise<{ deed: Deed; requests: number; refusal: string }> {
     const start = performance.now();
-    const small = new Uint8Array(SMALL_BYTES);
     let charged = 0n;
     for (let requests = 0; ; requests++) {
       try {
-        charged += await this.#ask("echo", small);
+        charged += await this.#ask("echo", new Uint8Array(this.#balance > NEARLY_SPENT ? SMALL_BYTES : 0));
       } catch (error) {
         if (!isLinkFailure(error, "SERVICE_ERROR")) throw error;
         const { error: refusal, charged: more, balance } = error.facts;
@@ -223,9 +229,7 @@ class Errand {
 /** Arranges that the device loses its power in the middle of the next box that it seals. Resolves when it is back. */
 async function armCut(shop: Shop, device: Device, fileBytes: number, unplug: () => unknown): Promise<Promise<void>[]> {
   const { control } = shop.device;
-  // What came down is released first: that programs the flash as well.
-  while ((await device.info()).down.used < shop.witness.downMark)
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  await released(shop, device);
   // A box takes one program for its record, and then one for each page of its slice.
   const pages = Math.ceil(Math.min(fileBytes, TEXT_MAX_BYTES) / 256);
   const call = 1 + Math.ceil(pages / 2);
@@ -238,6 +242,16 @@ async function armCut(shop: Shop, device: Device, fileBytes: number, unplug: () 
   const coming = back();
   coming.catch(() => {}); // Thrown where it is waited for.
   return [coming];
+}
+
+/** Resolves when the device releases nothing more of what came down: that programs the flash as well. A grant may stay until the next answer. */
+async function released(shop: Shop, device: Device): Promise<void> {
+  for (let before = -1; ; ) {
+    const { used } = (await device.info()).down;
+    if (used === shop.witness.downMark || used === before) return;
+    before = used;
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  }
 }
 
 /** Resolves when another box went up the wire: the server is in the middle of a request then. */

@@ -160,7 +160,7 @@ class Connection {
   readonly #marks: { up: number; down: number } = { up: 0, down: 0 };
   /** What came down before ready went up was read: the tap may see the two ways out of step. */
   #early: LinkItem[] = [];
-  /** Not one of this pad's calls, or nothing that a link is made of. */
+  /** Nothing that a link is made of, or something wrong: what follows says nothing. */
   #foreign = false;
 
   constructor(pad: OriginalPad, slots: ReadonlyMap<string, number>, tell: (event: Event) => void) {
@@ -171,6 +171,7 @@ class Connection {
 
   up(bytes: Uint8Array): void {
     for (const item of this.#items("up", bytes)) {
+      if (this.#foreign) return;
       if (item.kind === "slot") this.#called(item);
       else if (item.kind === "ready") this.#isReady(item);
       else this.#box("up", item);
@@ -179,6 +180,7 @@ class Connection {
 
   down(bytes: Uint8Array): void {
     for (const item of this.#items("down", bytes)) {
+      if (this.#foreign) return;
       if (item.kind === "welcome") this.#welcomed(item);
       else if (this.#ready === null) this.#early.push(item);
       else this.#box("down", item);
@@ -190,7 +192,8 @@ class Connection {
     try {
       return this.#readers[direction].push(bytes);
     } catch {
-      this.#foreign = true;
+      if (this.#slot < 0) this.#foreign = true;
+      else this.#wrong(`what went ${direction} in the call of slot ${this.#slot} is no item`);
       return [];
     }
   }
@@ -198,37 +201,42 @@ class Connection {
   #called(item: LinkItem): void {
     const slot = this.#slots.get(hex(item.bytes.subarray(HEADER_BYTES)));
     if (slot === undefined) {
-      this.#foreign = true;
+      this.#wrong("a call came under a tag that is none of the pad's");
       return;
     }
     this.#slot = slot;
+    this.#welcome = null;
     const offset = this.#slotOffset;
     const text = item.bytes.subarray(HEADER_BYTES);
     this.#tell({ item: "slot", direction: "up", slot, offset, length: TAG_BYTES, text });
   }
 
   #welcomed(item: LinkItem): void {
+    // A refusal looks like a welcome, and is none: it does not fit its tag, and nobody answers it.
     const text = this.#open("down", item, this.#slotOffset + WELCOME_AT);
-    if (text === null)
-      this.#foreign = true; // A refusal looks like a welcome, and is none.
-    else this.#welcome = decodeWelcome(text);
+    this.#welcome = text === null ? null : decodeWelcome(text);
   }
 
   #isReady(item: LinkItem): void {
     const text = this.#open("up", item, this.#slotOffset + READY_AT);
     const ready = text === null ? null : decodeReady(text);
     if (ready === null || this.#welcome === null) {
-      this.#wrong(`the ready of slot ${this.#slot} does not fit its tag`);
+      this.#wrong(`the ready of slot ${this.#slot} answers no welcome, or does not fit its tag`);
       return;
     }
     this.#ready = ready;
     this.#marks.up = this.#welcome.up;
     this.#marks.down = ready.down;
-    for (const early of this.#early.splice(0)) this.#box("down", early);
+    for (const early of this.#early.splice(0)) {
+      if (!this.#foreign) this.#box("down", early);
+    }
   }
 
   #box(direction: Direction, item: LinkItem): void {
-    if (this.#foreign || this.#ready === null) return;
+    if (this.#ready === null) {
+      this.#wrong(`a ${item.kind} went ${direction} before any ready`);
+      return;
+    }
     const { shape } = this.#pad;
     if (direction === "up" && this.#marks.up === this.#ready.again) this.#marks.up = this.#ready.next;
     const mark = this.#marks[direction];
