@@ -7,6 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { benchCalls } from "./calls.ts";
 import { benchDevice } from "./device.ts";
 import { benchEngine } from "./engine.ts";
 import { benchLedger } from "./ledger.ts";
@@ -25,6 +26,7 @@ const report = {
   device: await step("device", () => benchDevice({ quick })),
   ledger: await step("ledger", () => benchLedger({ quick })),
   server: await step("server", () => benchServer({ quick })),
+  calls: await step("calls", () => benchCalls({ quick })),
   memory: await step("memory", () => benchMemory({ quick })),
   cuts: await step("cuts", async () => (quick ? null : torture())),
 };
@@ -42,6 +44,8 @@ console.log(
   "The server: requests answered, each durable with its debit; against synced writes of 4 KiB, and the bare store",
 );
 console.table(report.server);
+console.log("A server of many tokens: to open it, and to know who calls");
+console.table(report.calls);
 console.log("Memory of a process that seals on an image");
 console.table(report.memory);
 if (report.cuts) console.log("Power cuts checked against the ideal device");

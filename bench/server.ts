@@ -1,11 +1,14 @@
 // The server: how many requests a second are answered when each is durable with its debit and its sealed answer before it
-// leaves. Many devices ask at once, over TCP, from a thread of their own. The baselines, in the same run: what the disk does
-// with raw writes of 4 KiB, each synced, and what the bare store does with a row a work, in groups.
+// leaves. Devices ask over TCP, from a thread of their own: one alone, many at once, and one with large requests. The
+// baselines, in the same run: what the disk does with raw writes of 4 KiB, each synced, and what the bare store does with a
+// row a work, in groups. Where devices and server share the processors, the time that the server's thread computes for one
+// request says what it could do alone.
 
 import { randomBytes, randomFillSync } from "node:crypto";
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { encode, rfc8949EncodeOptions } from "cborg";
 import { pino } from "pino";
@@ -14,12 +17,20 @@ import { openStore } from "../server/store/index.ts";
 
 export interface ServerRow {
   readonly devices: number;
+  /** Bytes of a request, and about as many of its answer. */
+  readonly bytes: number;
   readonly requestsPerSecond: number;
+  /** Text in both directions: of boxes each of which is durable before the next thing is said. */
+  readonly mebibytesPerSecond: number;
+  /** Computing time of the server's thread for one request. */
+  readonly serverMicroseconds: number;
   readonly p50Milliseconds: number;
   readonly p99Milliseconds: number;
   /** How many times as many as synced writes of 4 KiB, one after the other. */
   readonly rawSyncTimes: number;
   readonly rawSyncsPerSecond: number;
+  /** From a request to its answer, in the time of one synced write. */
+  readonly p50Syncs: number;
   /** The share of what the bare store does with one row a work. */
   readonly ofBareStore: number;
   readonly bareStorePerSecond: number;
@@ -37,6 +48,7 @@ interface DevicesTask {
   }[];
   readonly request: Uint8Array;
   readonly seconds: number;
+  readonly most: number;
   readonly releaseEvery: number;
 }
 interface DevicesResult {
@@ -46,29 +58,52 @@ interface DevicesResult {
   readonly p99: number;
   readonly load: number;
 }
+/** Their result, with the microseconds that this thread computed meanwhile. */
+type Measured = DevicesResult & { readonly computed: number };
+
+interface Load {
+  readonly devices: number;
+  readonly bytes: number;
+  readonly padLength: number;
+  readonly releaseEvery: number;
+  readonly most: number;
+}
 
 const PAGE = Buffer.alloc(4096, 1);
 const TEXT_BYTES = 256;
 const MIB = 1024 * 1024;
 
-/** Measures one device and many, with requests of 256 bytes to the service echo. */
+/** Requests of 64 boxes each way: so often that both fit into a pad of 64 MiB. */
+const LARGE: Load = { devices: 1, bytes: 63 * 4096, padLength: 64 * MIB, releaseEvery: 1, most: 64 };
+
+function small(devices: number): Load {
+  const padLength = devices === 1 ? 16 * MIB : 4 * MIB;
+  return { devices, bytes: TEXT_BYTES, padLength, releaseEvery: 16, most: Number.POSITIVE_INFINITY };
+}
+
+/** Measures one device and many, with requests of 256 bytes to the service echo, and one with large ones. */
 export async function benchServer({ quick }: { readonly quick: boolean }): Promise<ServerRow[]> {
   const directory = mkdtempSync(join(tmpdir(), "tearpad-bench-"));
   try {
     const seconds = quick ? 0.5 : 5;
     const rows: ServerRow[] = [];
-    for (const devices of quick ? [1, 16] : [1, 256]) {
+    for (const [number, load] of [small(1), small(quick ? 16 : 256), LARGE].entries()) {
+      const { devices, bytes } = load;
       const raw = rawSyncs(directory, seconds / 2);
-      const bare = await bareStore(join(directory, `${devices}.db`), devices, seconds / 2);
-      const found = await answered(join(directory, `server-${devices}`), devices, seconds);
+      const bare = await bareStore(join(directory, `${number}.db`), devices, seconds / 2);
+      const found = await answered(join(directory, `server-${number}`), load, seconds);
       const rate = found.answers / found.seconds;
       rows.push({
         devices,
+        bytes,
         requestsPerSecond: Math.round(rate),
+        mebibytesPerSecond: Number(((2 * bytes * rate) / MIB).toFixed(2)),
+        serverMicroseconds: Number((found.computed / found.answers).toFixed(1)),
         p50Milliseconds: Number(found.p50.toFixed(2)),
         p99Milliseconds: Number(found.p99.toFixed(2)),
         rawSyncTimes: Number((rate / raw).toFixed(2)),
         rawSyncsPerSecond: Math.round(raw),
+        p50Syncs: Number(((found.p50 * raw) / 1000).toFixed(1)),
         ofBareStore: Number((rate / bare).toFixed(2)),
         bareStorePerSecond: Math.round(bare),
         devicesLoad: Number(found.load.toFixed(2)),
@@ -110,7 +145,7 @@ async function bareStore(path: string, callers: number, seconds: number): Promis
   return rate;
 }
 
-async function answered(directory: string, devices: number, seconds: number): Promise<DevicesResult> {
+async function answered(directory: string, load: Load, seconds: number): Promise<Measured> {
   createServer(directory, {
     ...FIRST_CONFIG,
     addresses: { number: 0, list: [] },
@@ -119,17 +154,22 @@ async function answered(directory: string, devices: number, seconds: number): Pr
   });
   const server = await openServer(directory, { log: pino({ level: "silent" }) });
   try {
-    const tokens = Array.from({ length: devices }, () => issue(server, devices === 1 ? 16 * MIB : MIB));
+    const tokens = Array.from({ length: load.devices }, () => issue(server, load.padLength));
     const [address] = await server.listen(["tcp://127.0.0.1:0"]);
     const { port } = new URL(address!.replace("tcp:", "http:"));
-    const empty = encode({ id: new Uint8Array(16), body: new Uint8Array(200), service: "echo" }, rfc8949EncodeOptions);
-    const body = randomBytes(200 + TEXT_BYTES - empty.length);
-    const request = encode({ id: new Uint8Array(16), body, service: "echo" }, rfc8949EncodeOptions);
-    const task: DevicesTask = { port: Number(port), tokens, request, seconds, releaseEvery: 16 };
-    return await inThread(task);
+    const { releaseEvery, most } = load;
+    const request = requestOf(load.bytes);
+    return await inThread({ port: Number(port), tokens, request, seconds, most, releaseEvery });
   } finally {
     await server.close();
   }
+}
+
+/** A request of so many bytes. */
+function requestOf(size: number): Uint8Array {
+  const asked = (body: Uint8Array) => encode({ id: new Uint8Array(16), body, service: "echo" }, rfc8949EncodeOptions);
+  const less = asked(randomBytes(size - 64));
+  return asked(randomBytes(2 * size - 64 - less.length));
 }
 
 function issue(server: Server, padLength: number): DevicesTask["tokens"][number] {
@@ -141,10 +181,18 @@ function issue(server: Server, padLength: number): DevicesTask["tokens"][number]
   return { pad, padId, receipt: { ...token.receipt, call: 0, up: 0 } };
 }
 
-function inThread(task: DevicesTask): Promise<DevicesResult> {
+function inThread(task: DevicesTask): Promise<Measured> {
   const thread = new Worker(new URL("../test/server/devices.ts", import.meta.url), { workerData: task });
   return new Promise((resolve, reject) => {
-    thread.once("message", resolve);
+    let before: NodeJS.CpuUsage;
+    thread.once("message", () => {
+      // All are linked.
+      before = process.threadCpuUsage();
+      thread.once("message", (found: DevicesResult) => {
+        const { user, system } = process.threadCpuUsage(before);
+        resolve({ ...found, computed: user + system });
+      });
+    });
     thread.once("error", reject);
   });
 }

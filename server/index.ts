@@ -24,9 +24,10 @@ import {
   TokenServer,
   tokenTables,
 } from "./token/index.ts";
+import { Upkeep } from "./upkeep.ts";
 import { Limits, systemDisk, Vault } from "./vault/index.ts";
 
-export { type Clock, systemClock } from "./clock.ts";
+export type { Clock } from "./clock.ts";
 export * from "./token/index.ts";
 
 export interface ServerOptions {
@@ -76,7 +77,7 @@ async function open(places: Places, options: ServerOptions): Promise<TokenServer
   const config = readConfig(places.config);
   const atRest = new AtRest(readKey(places.storageKey));
   const receipts = new ReceiptKey(readKey(places.receiptKey));
-  const { clock = systemClock, log = pino({ name: "tearpad" }, pino.destination(2)) } = options;
+  const { clock = systemClock, log = pino({ base: null }, pino.destination(2)) } = options;
   const services = [...ownServices(config, atRest), ...(options.services ?? [])];
   const tables = services.flatMap((service) => (service.tables === undefined ? [] : [service.tables]));
   const engine = await loadEngine();
@@ -92,17 +93,12 @@ async function open(places: Places, options: ServerOptions): Promise<TokenServer
   }
 }
 
-function ownServices({ tariffs, services }: Config, atRest: AtRest): readonly Service[] {
+function ownServices({ services }: Config, atRest: AtRest): readonly Service[] {
   const { software, compute, ...rest } = services;
   const { programs, ...bounds } = compute;
-  const feeOf = (name: string): bigint => {
-    for (const tariff of tariffs.values()) if (tariff.services.has(name)) return tariff.services.get(name)!;
-    return 0n;
-  };
   return createServices({
     ...rest,
     atRest,
-    feeOf,
     ...(software === undefined ? {} : { software }),
     compute: { ...bounds, ...(programs === undefined ? {} : { programs }) },
   });
@@ -137,6 +133,7 @@ export class Server extends Office {
   readonly recovery: Recovery;
   /** The door that lines come in by. */
   readonly door: Door;
+  readonly #upkeep: Upkeep;
   readonly #unlock: () => void;
   #listeners: Listener[] = [];
 
@@ -144,6 +141,7 @@ export class Server extends Office {
     super(token);
     this.recovery = recovery;
     this.door = new Door(token);
+    this.#upkeep = new Upkeep(token);
     this.#unlock = unlock;
   }
 
@@ -164,6 +162,7 @@ export class Server extends Office {
   /** Ends all links, burns what waits to be burned, and closes the files. */
   override async close(): Promise<void> {
     this.token.closing.abort();
+    this.#upkeep.stop();
     this.door.close();
     await this.#silence();
     await this.token.workDone();

@@ -44,7 +44,7 @@ import { HIGH, LOW, NO_SIDE, readPad, SLOT_SPACING } from "./pad";
 const BLOCK_SIZE: u32 = 65536;
 const PAD_SIZE: usize = offsetof<Pad>();
 const WRITE_MAX: u32 = 4096;
-/** Sequence, 0, balance and MAC of the first receipt, as they lie in FILL. */
+/** Sequence, 0, balance and MAC of the first receipt, as they lie in FILL. Sequence 0 is none. */
 const FILL_RECEIPT: u32 = 128;
 const FIRST_RECEIPT: u32 = 32;
 /** As many equal consecutive bytes are no pad. */
@@ -74,7 +74,8 @@ export function fill(payload: usize, length: u32): u32 {
   entropy(SERIAL_AT, SERIAL_SIZE);
   composeIdentity(state.revision + 1, payload, length);
   memory.fill(firstReceipt, 0, FIRST_RECEIPT);
-  if (length > FILL_SIZE) memory.copy(firstReceipt, payload + FILL_RECEIPT, FIRST_RECEIPT);
+  const receipt = payload + FILL_RECEIPT;
+  if (length > FILL_SIZE && load<u32>(receipt)) memory.copy(firstReceipt, receipt, FIRST_RECEIPT);
   startWork(Kind.ERASING, chip.copySize + chip.size - chip.padBase);
   work.error = 0;
   line.replyLength = 0;

@@ -206,8 +206,12 @@ export class Link {
   status: u32;
   /** The up mark behind the last box that may have raised the cap: a receipt from before it does not know of that. */
   raisedAt: u32;
+  /** The notes of its welcome (SPEC section 13). */
+  notes: u32;
+  /** 1: the button was asked for, and neither pressed nor refused since. */
+  asked: u32;
 }
-export const link: Link = changetype<Link>(memory.data(16, 16));
+export const link: Link = changetype<Link>(memory.data(24, 16));
 
 export namespace LinkStatus {
   export const NONE: u32 = 0;

@@ -23,11 +23,11 @@ import {
   splitFitsLow,
   UP,
 } from "./pad";
-import { noRoom, sealNext, takeSlot } from "./seal";
+import { noRoom, reserveSlot, sealNext, takeSlot } from "./seal";
 import { plus, presence } from "./value";
 
-export const WELCOME: u32 = 4;
-export const READY: u32 = 5;
+const WELCOME: u32 = 4;
+const READY: u32 = 5;
 export const RECEIPT: u32 = 6;
 export const GRANT: u32 = 7;
 export const ADDRESSES: u32 = 8;
@@ -55,7 +55,9 @@ export function call(payload: usize): u32 {
   if (skip) {
     let code = settle();
     if (code) return code;
-    code = takeSlot();
+    code = reserveSlot();
+    if (code) return code;
+    code = settle();
     if (code) return code;
   }
   const offset = slotAt(LOW, slot);
@@ -102,6 +104,7 @@ export function ready(payload: usize): u32 {
   seal(slice + SLOT_READY, associated, answer + BOX_HEADER, answer);
   line.replyLength = BOX_HEADER + READY_TEXT + BOX_TAG;
   link.status = LinkStatus.READY;
+  link.notes = load<u8>(welcome);
   link.cap = cap;
   link.raisedAt = 0;
   return Code.OK;

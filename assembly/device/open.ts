@@ -128,9 +128,16 @@ export function openBox(payload: usize, length: u32): u32 {
   const genuine = open(slice, associated, item, item + BOX_HEADER);
   if (!genuine) return fail(Code.AUTH_FAILED, 0, ++health.failedTags);
 
-  const code = kind > LAST ? apply(kind, item + BOX_HEADER, n) : Code.OK;
-  if (code && code !== REFUSED) return code;
+  // Before it is applied: a grant may not reach into the box that brings it.
+  const start = verified.start;
+  const stop = verified.end;
   remember(offset, offset + size);
+  const code = kind > LAST ? apply(kind, item + BOX_HEADER, n) : Code.OK;
+  if (code && code !== REFUSED) {
+    verified.start = start;
+    verified.end = stop;
+    return code;
+  }
   const answer = reply + FRAME_HEAD;
   store<u32>(answer, kind | (code ? 1 << 8 : 0));
   memory.copy(answer + 4, item + BOX_HEADER, n);

@@ -4,7 +4,7 @@ import { BOX_KEY } from "../engine/box";
 import { Code, fail, Section } from "./failure";
 import { allZero, PAGE_SIZE, zero } from "./flash";
 import { norRead, supplyOk } from "./hal";
-import { chip, pad, page, state } from "./layout";
+import { chip, pad, page, state, verified } from "./layout";
 
 export const UP: u32 = 0;
 export const DOWN: u32 = 1;
@@ -59,10 +59,13 @@ export function room(): u32 {
   return left > CONTROL_RESERVE ? left - CONTROL_RESERVE : 0;
 }
 
-/** Whether low can take a split that it is told. */
+/** Whether low can take a split that it is told: not one that reaches into what was released of down, or was opened and may be released yet. */
 export function splitFitsLow(split: u32): bool {
   return (
-    (split & (pad.unit - 1)) === 0 && split <= pad.downEnd - CONTROL_RESERVE && split <= pad.downEnd - state.downUsed
+    (split & (pad.unit - 1)) === 0 &&
+    split <= pad.downEnd - CONTROL_RESERVE &&
+    split <= pad.downEnd - state.downUsed &&
+    (verified.start === verified.end || split <= verified.start)
   );
 }
 

@@ -76,13 +76,18 @@ export function begin(payload: usize): u32 {
   return Code.OK;
 }
 
-/** Spends the next slot: durably, then it is read into `slice`, then destroyed. The caller has settled, and what it changed in `state` goes into the same record. */
+/** Reserves the next slot durably, to be destroyed by whoever settles next. The caller has settled, and what it changed in `state` goes into the same record. */
+export function reserveSlot(): u32 {
+  state.pendingOffset = slotAt(pad.side, state.nextSlot);
+  state.pendingLength = SLOT_SIZE;
+  state.nextSlot++;
+  return commit();
+}
+
+/** Spends the next slot: reserved, then read into `slice`, then destroyed. As reserveSlot. */
 export function takeSlot(): u32 {
   const offset = slotAt(pad.side, state.nextSlot);
-  state.nextSlot++;
-  state.pendingOffset = offset;
-  state.pendingLength = SLOT_SIZE;
-  let code = commit();
+  let code = reserveSlot();
   if (code) return code;
   readPad(offset, slice, SLOT_SIZE);
   code = settle();
@@ -135,7 +140,6 @@ export function noRoom(size: u32): u32 {
 
 /** RAISE: high gives more of the pad to up. It is durable here before low hears of it, and never taken back. */
 export function raise(payload: usize): u32 {
-  if (isToken()) return fail(Code.CALL_FIRST);
   if (pad.side === LOW) return fail(Code.WRONG_SIDE);
   const split = load<u32>(payload);
   if (split & (pad.unit - 1)) return badArgument(0);

@@ -27,6 +27,7 @@ export function answerValue(): u32 {
   store<u64>(answer, ownersLimit(), 32);
   memory.copy(answer + 40, ASSET_AT, ASSET_SIZE);
   store<u8>(answer, <u8>link.status, 48);
+  if (link.status !== LinkStatus.NONE) store<u8>(answer, <u8>link.notes, 49);
   return Code.OK;
 }
 
@@ -36,11 +37,14 @@ export function plus(caps: u64, cap: u64): u64 {
   return sum < caps ? u64.MAX_VALUE : sum;
 }
 
-/** Above the owner's limit a link costs a press of the button. */
+/** Above the owner's limit a link costs a press of the button: one since the question, and one for each. The look that asks forgets what was pressed before. */
 export function presence(cap: u64): u32 {
   if (cap <= ownersLimit()) return Code.OK;
   const answer = button();
-  return answer === PRESSED ? Code.OK : fail(Code.PRESENCE, answer === REJECTED ? 1 : 0);
+  const answered = link.asked && (answer === PRESSED || answer === REJECTED);
+  link.asked = answered ? 0 : 1;
+  if (!answered) return fail(Code.PRESENCE, 0);
+  return answer === PRESSED ? Code.OK : fail(Code.PRESENCE, 1);
 }
 
 /**

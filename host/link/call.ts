@@ -162,7 +162,8 @@ async function nextSlot({ device, log, onEvent }: Caller, info: ActiveInfo): Pro
       onEvent({ kind: "skipped", slot });
       return skipped.slotItem;
     } catch (error) {
-      if (!isDeviceError(error, "SLOT_KEPT")) throw error;
+      // The one that it has may still be good.
+      if (!isDeviceError(error, "SLOT_KEPT") && !isDeviceError(error, "SLOTS_EXHAUSTED")) throw error;
     }
   }
   const next = await device.call(false);

@@ -138,9 +138,12 @@ const ERRORS: { readonly [C in LinkFailureCode]: Kind<LinkFacts[C]> } = {
   },
   GIVEN_UP: {
     message: ({ boxes, of }) =>
-      `The request was given up after ${boxes} of its ${of} boxes: the rest does not fit any more.`,
-    pad: "The pad bytes of these boxes are used, and of others that were lost with the device; the request was not served and no fee was charged.",
-    advice: "See the cause. Send it in smaller parts, or get a new token.",
+      boxes < of
+        ? `The request was given up after ${boxes} of its ${of} boxes: the rest does not fit any more.`
+        : "The request was given up: it was sent, no answer came, and it does not fit once more.",
+    pad: "The pad bytes of what was sent are used, and of boxes that were lost with the device. Unless it was sent whole it was not served, and no fee was charged.",
+    advice:
+      "See the cause. Send it in smaller parts, or get a new token. Of one that was sent whole, the server's statement tells what it was charged.",
   },
   NEED_GRANT: {
     message: ({ needed, room }) =>

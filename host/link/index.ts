@@ -16,7 +16,7 @@
 
 import "../protocol/node-check.ts";
 
-export type { AddressList, Receipt, Value } from "../protocol/index.ts";
+export type { AddressList, Notes, Receipt, Value } from "../protocol/index.ts";
 export { type DeadAddress, isLinkFailure, type LinkFacts, LinkFailure, type LinkFailureCode } from "./errors.ts";
 export { type Line, openLine } from "./line.ts";
 export { type Link, type LinkEvent, type LinkOptions, openLink, type Pending } from "./link.ts";

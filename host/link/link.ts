@@ -25,6 +25,7 @@ import {
   isDeviceError,
   isToken,
   type LinkItem,
+  type Notes,
   type Receipt,
   roomOf,
   runCost,
@@ -55,6 +56,8 @@ const RETRIED: readonly LinkFailureCode[] = ["LINK_LOST", "NO_ADDRESS_ANSWERED",
 /** What happens to a link. Nothing of it has to be answered. */
 export type LinkEvent =
   | CallEvent
+  /** The server's notes to the owner, when one of the first two is there. */
+  | ({ readonly kind: "notice" } & Notes)
   | { readonly kind: "linked"; readonly address: string; readonly call: number; readonly receipt: Receipt }
   | { readonly kind: "receipt"; readonly receipt: Receipt }
   | { readonly kind: "granted"; readonly split: number }
@@ -170,6 +173,8 @@ export class Link {
   #grants = 0;
   #progressed = false;
   #silence = SILENCE_MS;
+  /** The last connection ended because an answer did not come. */
+  #unanswered = false;
   #closing: Promise<Receipt> | null = null;
   #ended = false;
 
@@ -383,6 +388,7 @@ export class Link {
     if (!expired || this.#heard > heard || connection.error) return;
     const reason = `${connection.wire.address} said nothing for ${this.#silence / 1000} s`;
     this.#silence *= 2;
+    this.#unanswered = true;
     throw new LinkFailure("LINK_LOST", { reason });
   }
 
@@ -408,6 +414,11 @@ export class Link {
     try {
       for (; number < boxes; number++) {
         if (connection.error) throw connection.error;
+        if (!this.#log.requests.has(request.id)) {
+          // It was asked once more, and its answer has come after all. Only a new call can end a run that has begun.
+          if (number === 0) return;
+          throw new LinkFailure("LINK_LOST", { reason: "an answer came late" });
+        }
         const at = number * TEXT_MAX_BYTES;
         const length = Math.min(TEXT_MAX_BYTES, text.length - at);
         const piece = await this.#log.read({ at: text.at + at, length });
@@ -456,7 +467,7 @@ export class Link {
   }
 
   async #giveUp(request: LoggedRequest, refusal: LinkFailure): Promise<void> {
-    const boxes = request.next;
+    const boxes = request.asked ? request.boxes : request.next;
     await this.#keep(this.#log.drop(request.id));
     const error = boxes === 0 ? refusal : new LinkFailure("GIVEN_UP", { boxes, of: request.boxes }, refusal);
     this.#waiters.get(request.id)?.reject(error);
@@ -613,11 +624,30 @@ export class Link {
     const { wire, call, repeated } = await placeCall(this.#caller, info, addresses, cap, mayRepeat);
     if (repeated) this.#repeated = call;
     try {
-      return await this.#begin(wire, call, info);
+      if (!repeated) await this.#tellNotes();
+      const connection = await this.#begin(wire, call, info);
+      await this.#askAgain();
+      return connection;
     } catch (error) {
       await wire.close();
       throw error;
     }
+  }
+
+  /** What the welcome said beside, which only the device could read. */
+  async #tellNotes(): Promise<void> {
+    const { notes } = await this.#device.value();
+    if (notes.heardAgain || notes.inDoubt) this.#tell({ kind: "notice", ...notes });
+  }
+
+  /**
+   * What the server has opened and does not answer, also not with what a new link brings first, it has lost: it is asked once
+   * more, under the same ids, under which nothing is done or charged twice (SPEC section 15).
+   */
+  async #askAgain(): Promise<void> {
+    if (!this.#unanswered) return;
+    this.#unanswered = false;
+    for (const { id } of this.#log.opened()) await this.#keep(this.#log.again(id));
   }
 
   /** From READY to the first receipt of the link, and what is sent again after it. */

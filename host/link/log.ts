@@ -30,6 +30,8 @@ export interface LoggedRequest {
   /** How many boxes it makes, and the number of the next one to seal. */
   readonly boxes: number;
   next: number;
+  /** It was sent whole before and is sealed once more: it may have been served, and its answer says nothing of boxes since. */
+  asked: boolean;
   /** Its answer, when that came for nobody. */
   answer: Span | null;
 }
@@ -74,6 +76,7 @@ type Head =
   | { readonly t: "answer"; readonly id: string; readonly down: number }
   | { readonly t: "done"; readonly id: string; readonly down: number }
   | { readonly t: "dropped"; readonly id: string }
+  | { readonly t: "again"; readonly id: string }
   | { readonly t: "anew"; readonly down: number }
   | ({ readonly t: "refused" } & Refusals)
   | Readonly<{
@@ -177,6 +180,11 @@ export class LinkLog {
     await this.#append({ t: "dropped", id }, NOTHING);
   }
 
+  /** A request that the server has opened whole, and whose answer does not come: it is sealed once more. */
+  async again(id: string): Promise<void> {
+    await this.#append({ t: "again", id }, NOTHING);
+  }
+
   /** Another program used the token meanwhile: what it did not seal itself must be asked again, under the same ids. */
   async anew(down: number): Promise<void> {
     await this.#append({ t: "anew", down }, NOTHING);
@@ -205,6 +213,14 @@ export class LinkLog {
       if (number > 0 && number < request.boxes) return { request, number };
     }
     return null;
+  }
+
+  /** Requests without an answer of which the server is known to have opened every box. */
+  opened(): LoggedRequest[] {
+    const onTheWay = new Set(this.boxes.map(({ request }) => request));
+    return [...this.requests.values()].filter(
+      ({ id, next, boxes, answer }) => answer === null && next === boxes && !onTheWay.has(id),
+    );
   }
 
   /** Writes the file anew without what is not needed any more, when nothing is under way. */
@@ -317,7 +333,14 @@ export class LinkLog {
         this.refusals = head.refusals;
         return;
       case "request":
-        this.requests.set(head.id, { id: head.id, text: bytes, boxes: head.boxes, next: 0, answer: null });
+        this.requests.set(head.id, {
+          id: head.id,
+          text: bytes,
+          boxes: head.boxes,
+          next: 0,
+          asked: false,
+          answer: null,
+        });
         return;
       case "box": {
         this.boxes.push({ ...head, item: bytes });
@@ -355,9 +378,14 @@ export class LinkLog {
         return;
       case "anew":
         this.boxes = [];
-        for (const request of this.requests.values()) if (request.answer === null) request.next = 0;
+        for (const request of this.requests.values()) if (request.answer === null) askAnew(request);
         this.delivered = Math.max(this.delivered, head.down);
         return;
+      case "again": {
+        const request = this.requests.get(head.id);
+        if (request !== undefined) askAnew(request);
+        return;
+      }
       case "refused":
         this.refusals = { slot: head.slot, count: head.count, skips: head.skips };
         return;
@@ -371,6 +399,7 @@ export class LinkLog {
 
   /** What is answered was opened, and all before it. */
   #answered(id: string): void {
+    if (this.requests.get(id)?.asked === true) return;
     const last = this.boxes.findLast(({ request }) => request === id);
     if (last !== undefined) this.#acknowledge(last.mark + last.cost);
   }
@@ -385,6 +414,11 @@ export class LinkLog {
     if (number > 0) return;
     for (const request of this.requests.values()) if (request.next < request.boxes) request.next = 0;
   }
+}
+
+function askAnew(request: LoggedRequest): void {
+  if (request.next === request.boxes) request.asked = true;
+  request.next = 0;
 }
 
 /** Opens a file to be read and written; it is there afterwards, empty when it was not before. */

@@ -3,7 +3,7 @@
 
 import { type DeviceErrorCode, errorCode, type Section, type State, sectionName, stateName } from "./errors.ts";
 import { type ItemKind, kindOf } from "./item.ts";
-import { type AddressList, packAddresses, type Receipt } from "./link.ts";
+import { type AddressList, decodeNotes, type Notes, packAddresses, type Receipt } from "./link.ts";
 import type { PadShape, Side } from "./pad.ts";
 
 /** The commands by their names, as frames name them. */
@@ -144,6 +144,8 @@ export interface Value {
   readonly limit: bigint;
   readonly asset: string;
   readonly link: LinkStatus;
+  /** Those of the link's welcome; none without a link. */
+  readonly notes: Notes;
 }
 
 /** How a device stands to its server: its ready left, and then it opened a receipt of this call. */
@@ -385,6 +387,7 @@ const value: Command<void, Value> = {
       limit: u64At(32),
       asset: String.fromCharCode(...asset.filter((byte) => byte !== 0)),
       link: LINK_STATUSES[reply[48]!] ?? "none",
+      notes: decodeNotes(reply[49]!),
     };
   },
 };

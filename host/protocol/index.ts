@@ -13,7 +13,6 @@ export {
   type FillParameters,
   type Hello,
   type Info,
-  type LinkStatus,
   type OpenedBox,
   type Opening,
   PROTOCOL,
@@ -38,7 +37,7 @@ export {
   type Words,
 } from "./errors.ts";
 export { encodeFrame, type Frame, FrameDecoder, type FrameFault, PAYLOAD_MAX_BYTES } from "./frame.ts";
-export { type ItemKind, type ItemShape, itemShape, KIND_NUMBER, slotItem } from "./item.ts";
+export { type ItemKind, itemShape, KIND_NUMBER, slotItem } from "./item.ts";
 export {
   type AddressList,
   decodeAddresses,
@@ -56,6 +55,7 @@ export {
   ItemReader,
   LinkError,
   type LinkItem,
+  type Notes,
   packAddresses,
   READY_AT,
   type Ready,

@@ -38,9 +38,11 @@ export class LinkError extends TearpadError<"BAD_ITEM", { position: number }> {
   }
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** Splits a stream that arrives in pieces of any size into items. Holds at most one item. */
 export class ItemReader {
-  #held: Uint8Array = new Uint8Array(0);
+  #held: Uint8Array = NOTHING;
   /** Where `#held` begins in the stream. */
   #position = 0;
 
@@ -49,6 +51,7 @@ export class ItemReader {
    * @throws LinkError BAD_ITEM for a header that cannot be, once the items before it were given out: the stream ends there
    */
   push(bytes: Uint8Array): LinkItem[] {
+    // One copy, of which the items are parts: nearly always they come whole.
     let stream = new Uint8Array(this.#held.length + bytes.length);
     stream.set(this.#held);
     stream.set(bytes, this.#held.length);
@@ -63,10 +66,10 @@ export class ItemReader {
       }
       if (stream.length - at < shape.length) break;
       const { kind, textLength, length } = shape;
-      items.push({ kind, textLength, bytes: stream.slice(at, at + length) });
+      items.push({ kind, textLength, bytes: stream.subarray(at, at + length) });
       at += length;
     }
-    this.#held = stream.slice(at);
+    this.#held = at === stream.length ? NOTHING : stream.slice(at);
     this.#position += at;
     return items;
   }
@@ -77,15 +80,18 @@ export function slotOffset(shape: PadShape, side: Side, slot: number): number {
   return side === "low" ? SLOT_BYTES * slot : shape.padLength - SLOT_BYTES * (slot + 1);
 }
 
+/** What a server has to say to the owner of a token beside its answer. */
+export interface Notes {
+  /** An earlier call was heard again: somebody repeats what was recorded, or there is a copy of the device. */
+  readonly heardAgain: boolean;
+  /** The books are in doubt. */
+  readonly inDoubt: boolean;
+  readonly nothingLeft: boolean;
+}
+
 /** The server's answer to a call. Marks are in bytes. */
 export interface Welcome {
-  readonly notes: {
-    /** An earlier call was heard again. */
-    readonly heardAgain: boolean;
-    /** The books are in doubt. */
-    readonly inDoubt: boolean;
-    readonly nothingLeft: boolean;
-  };
+  readonly notes: Notes;
   /** The mark up to which the server has opened. */
   readonly up: number;
   /** The mark of down that is used. */
@@ -109,12 +115,15 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   return bytes;
 }
 
+export function decodeNotes(notes: number): Notes {
+  return { heardAgain: (notes & 1) !== 0, inDoubt: (notes & 2) !== 0, nothingLeft: (notes & 4) !== 0 };
+}
+
 export function decodeWelcome(bytes: Uint8Array): Welcome | null {
   if (bytes.length !== 48) return null;
   const view = viewOf(bytes);
-  const notes = view.getUint8(0);
   return {
-    notes: { heardAgain: (notes & 1) !== 0, inDoubt: (notes & 2) !== 0, nothingLeft: (notes & 4) !== 0 },
+    notes: decodeNotes(view.getUint8(0)),
     up: view.getUint32(4, true),
     down: view.getUint32(8, true),
     released: view.getUint32(12, true),

@@ -3,18 +3,19 @@
 // writes it allows are in one transaction, which no other can come between; every check comes before the first write.
 
 import { type Clock, systemClock } from "../clock.ts";
-import type { Store } from "../store/index.ts";
+import { Rows, type Store } from "../store/index.ts";
 import { type AuditReport, auditBooks } from "./audit.ts";
 import { LedgerError } from "./errors.ts";
 import { type Entry, readStatement } from "./statement.ts";
-import { type AccountRow, type BodyRow, type EntryKind, prepareLedger, type Statements } from "./statements.ts";
+import {
+  type AccountRow,
+  type BodyRow,
+  type EntryKind,
+  prepareLedger,
+  type SeriesRow,
+  type Statements,
+} from "./statements.ts";
 import { MOST } from "./tables.ts";
-
-/** What money is of: its code is 1 to 8 of A to Z and 0 to 9, and a unit has 10^decimals minor units. */
-export interface Asset {
-  readonly code: string;
-  readonly decimals: number;
-}
 
 /** The number of an account. */
 export type AccountId = number;
@@ -59,11 +60,23 @@ export class Ledger {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #sql: Statements;
+  /** Every debit changes the same account of the fees: these rows are written once for all debits of a transaction. */
+  readonly #accounts: Rows<AccountId, AccountRow>;
+  readonly #series: Rows<string, SeriesRow>;
 
   constructor(store: Store, clock: Clock = systemClock) {
     this.#store = store;
     this.#clock = clock;
-    this.#sql = prepareLedger(store.db);
+    const sql = prepareLedger(store.db);
+    this.#sql = sql;
+    this.#accounts = new Rows(store, {
+      read: (account) => sql.account.get(account),
+      write: (account, { balance, held, last }) => sql.setAccount.run(balance, held, last, account),
+    });
+    this.#series = new Rows(store, {
+      read: (name) => sql.series.get(name),
+      write: (name, { number, last }) => sql.setSeries.run(name, number, last),
+    });
   }
 
   /** Opens an account with nothing in it. @throws BAD_ASSET, NAME_TAKEN, and BAD_AMOUNT for a floor that cannot be. */
@@ -133,7 +146,7 @@ export class Ledger {
     checkOverflow(t.from, source.held, t.amount);
     const expires = t.expires ?? null;
     const hold = this.#write("hold", t, place, UNMOVED, null, expires);
-    this.#sql.setHeld.run(source.held + t.amount, t.from);
+    this.#accounts.set(t.from, { ...source, held: source.held + t.amount });
     this.#sql.openHold.run(hold, expires);
     return hold;
   }
@@ -150,8 +163,8 @@ export class Ledger {
     const { source, target } = this.#sides(held);
     checkOverflow(held.to, target.balance, paid);
     this.#sql.closeHold.run(hold);
-    this.#sql.setHeld.run(source.held - held.amount, held.from);
-    return this.#move("post", { ...held, amount: paid }, source, target, KEYLESS, hold);
+    const freed = { ...source, held: source.held - held.amount };
+    return this.#move("post", { ...held, amount: paid }, freed, target, KEYLESS, hold);
   }
 
   /** Frees what was set aside. Returns the number of the entry. @throws HOLD_UNKNOWN, HOLD_ENDED */
@@ -180,15 +193,17 @@ export class Ledger {
   /** Derives every balance and every hold from the journal, and reports each disagreement by name. */
   audit(): AuditReport {
     this.#inTransaction();
+    this.#accounts.write();
+    this.#series.write();
     return auditBooks(this.#store.db);
   }
 
   #inTransaction(): void {
-    if (!this.#store.db.inTransaction) throw new Error("the ledger works inside a transaction of its store only");
+    if (!this.#store.inTransaction) throw new Error("the ledger works inside a transaction of its store only");
   }
 
   #account(a: AccountId): AccountRow {
-    const row = this.#sql.account.get(a);
+    const row = this.#accounts.get(a);
     if (row === undefined) throw new LedgerError("ACCOUNT_UNKNOWN", { account: a });
     return row;
   }
@@ -213,7 +228,7 @@ export class Ledger {
     }
     const [series, number] = t.key;
     if (!Number.isSafeInteger(number)) throw new Error("the numbers of a series are whole");
-    const end = this.#sql.series.get(series);
+    const end = this.#series.get(series);
     if (end === undefined || number > end.number) {
       return { first: null, key: null, series, number, previous: end?.last ?? null };
     }
@@ -229,8 +244,8 @@ export class Ledger {
     const left = source.balance - t.amount;
     const grown = target.balance + t.amount;
     const entry = this.#write(kind, t, place, { left, sourceLast: source.last, grown, targetLast: target.last }, hold);
-    this.#sql.setBalance.run(left, entry, t.from);
-    this.#sql.setBalance.run(grown, entry, t.to);
+    this.#accounts.set(t.from, { ...source, balance: left, last: entry });
+    this.#accounts.set(t.to, { ...target, balance: grown, last: entry });
     return entry;
   }
 
@@ -238,7 +253,7 @@ export class Ledger {
     const held = this.#openHold(hold);
     const { source } = this.#sides(held);
     this.#sql.closeHold.run(hold);
-    this.#sql.setHeld.run(source.held - held.amount, held.from);
+    this.#accounts.set(held.from, { ...source, held: source.held - held.amount });
     return this.#write(kind, held, KEYLESS, UNMOVED, hold);
   }
 
@@ -291,7 +306,7 @@ export class Ledger {
             expires,
           );
     const entry = run.lastInsertRowid as number;
-    if (series !== null) this.#sql.setSeries.run(series, number as number, entry);
+    if (series !== null) this.#series.set(series, { number: number as number, last: entry });
     return entry;
   }
 

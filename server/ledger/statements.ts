@@ -23,6 +23,12 @@ export interface AccountRow {
   readonly last: number | null;
 }
 
+/** The last number of a series of keys, and its entry. */
+export interface SeriesRow {
+  readonly number: number;
+  readonly last: number;
+}
+
 /** An entry of the journal, as far as it says what was asked for. */
 export interface BodyRow {
   readonly id: number;
@@ -55,15 +61,14 @@ export interface Statements {
   readonly account: Statement<[account: number], AccountRow>;
   readonly named: Statement<[kind: string, asset: string, name: string], number>;
   readonly openAccount: Statement<[kind: string, asset: string, name: string | null, floor: bigint | null]>;
-  readonly setBalance: Statement<[balance: bigint, last: number, account: number]>;
-  readonly setHeld: Statement<[held: bigint, account: number]>;
+  readonly setAccount: Statement<[balance: bigint, held: bigint, last: number | null, account: number]>;
   readonly insert: Statement<unknown[]>;
   readonly insertNumbered: Statement<unknown[]>;
   readonly body: Statement<[entry: number], BodyRow>;
   readonly byKey: Statement<[key: string], BodyRow>;
   readonly ending: Statement<[hold: number], BodyRow>;
   readonly move: Statement<[entry: number], MoveRow>;
-  readonly series: Statement<[name: string], { readonly number: number; readonly last: number }>;
+  readonly series: Statement<[name: string], SeriesRow>;
   readonly setSeries: Statement<[name: string, number: number, last: number]>;
   readonly openHold: Statement<[hold: number, expires: number | null]>;
   readonly closeHold: Statement<[hold: number]>;
@@ -82,8 +87,7 @@ export function prepareLedger(db: Database): Statements {
     account: money(`SELECT asset, floor, balance, held, ${real("last")} FROM account WHERE id = ?`),
     named: number("SELECT id FROM account WHERE kind = ? AND asset = ? AND name = ?"),
     openAccount: db.prepare("INSERT INTO account (kind, asset, name, floor) VALUES (?, ?, ?, ?)"),
-    setBalance: db.prepare("UPDATE account SET balance = ?, last = ? WHERE id = ?"),
-    setHeld: db.prepare("UPDATE account SET held = ? WHERE id = ?"),
+    setAccount: db.prepare("UPDATE account SET balance = ?, held = ?, last = ? WHERE id = ?"),
     insert: db.prepare(
       `INSERT INTO journal (kind, source, target, amount, reason, memo, at, key, series, number, series_previous,
          source_balance, source_previous, target_balance, target_previous, hold, expires)
@@ -105,7 +109,10 @@ export function prepareLedger(db: Database): Statements {
        FROM journal WHERE id = ? AND source_balance IS NOT NULL`,
     ),
     series: db.prepare("SELECT number, last FROM series WHERE name = ?"),
-    setSeries: db.prepare("INSERT OR REPLACE INTO series (name, number, last) VALUES (?, ?, ?)"),
+    setSeries: db.prepare(
+      `INSERT INTO series (name, number, last) VALUES (?, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET number = excluded.number, last = excluded.last`,
+    ),
     openHold: db.prepare("INSERT INTO hold (id, expires) VALUES (?, ?)"),
     closeHold: db.prepare("DELETE FROM hold WHERE id = ?"),
     expired: number("SELECT id FROM hold WHERE expires <= ? ORDER BY id"),

@@ -66,7 +66,7 @@ export class Door {
       else if (now - link.began > halfOpenMs) link.closed();
     }
     for (const link of this.#links) if (now - link.heardAt > idleMs) link.closed();
-    // What another process has changed is seen with a transaction, so silent links need one from time to time.
-    if (this.#links.size > this.#greeting.size) this.#server.commit(() => undefined).catch(() => {});
+    // What another process has changed is seen with a transaction: a credit for a silent link, or a twin to destroy.
+    this.#server.commit(() => undefined).catch(() => {});
   }
 }

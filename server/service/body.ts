@@ -7,7 +7,9 @@ export const PART_BYTES = 262_144;
 
 /** Bytes, at most so many. */
 export function bytes(most: number): z.ZodType<Uint8Array> {
-  return z.instanceof(Uint8Array).refine((value) => value.length <= most, `more than ${most} bytes`);
+  return z
+    .instanceof(Uint8Array, { error: "bytes belong there" })
+    .refine((value) => value.length <= most, `more than ${most} bytes`);
 }
 
 /** A count or a position. */
@@ -31,5 +33,5 @@ export const publicName: z.ZodType<string> = z.string().regex(/^[a-z0-9]([a-z0-9
 
 /** A SHA-256. */
 export const digest: z.ZodType<Uint8Array> = z
-  .instanceof(Uint8Array)
+  .instanceof(Uint8Array, { error: "bytes belong there" })
   .refine((value) => value.length === 32, "not 32 bytes");

@@ -5,18 +5,16 @@
 import * as z from "zod";
 import type { PromptService, Service } from "./service.ts";
 
-/** The catalogue of these services and of itself. `feeOf` is the tariff, minor units. */
-export function catalogue(
-  services: readonly Service[],
-  feeOf: (service: string) => bigint,
-): PromptService<Record<string, never>> {
+/** The catalogue of these services and of itself: those that the tariff of the token sells. */
+export function catalogue(services: readonly Service[]): PromptService<Record<string, never>> {
   const self: PromptService<Record<string, never>> = {
     name: "catalogue",
     class: "information",
     schema: z.strictObject({}),
-    serve: () => ({
-      body: { services: [...services, self].map((s) => ({ name: s.name, class: s.class, fee: feeOf(s.name) })) },
-    }),
+    serve: ({ prices }) => {
+      const offered = [...services, self].filter(({ name }) => prices.has(name));
+      return { body: { services: offered.map((s) => ({ name: s.name, class: s.class, fee: prices.get(s.name) })) } };
+    },
   };
   return self;
 }

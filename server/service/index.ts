@@ -1,4 +1,4 @@
-// What the server sells to a token, inside a link: the seam (service.ts) and eight services.
+// What the server sells to a token, inside a link: the seam (service.ts) and nine services.
 
 import type { AtRest } from "./at-rest.ts";
 import { catalogue } from "./catalogue.ts";
@@ -10,18 +10,14 @@ import { Market } from "./market/index.ts";
 import { register } from "./register.ts";
 import type { Service } from "./service.ts";
 import { Software } from "./software.ts";
+import { statement } from "./statement.ts";
 
 export type { AtRest } from "./at-rest.ts";
 export type { ComputeOptions } from "./compute/index.ts";
 export {
   isServiceError,
-  type ProgramFault,
   ServiceError,
-  type ServiceErrorCode,
-  type ServiceFacts,
   ShelfError,
-  type ShelfErrorCode,
-  type ShelfFacts,
 } from "./errors.ts";
 export type { Item } from "./goods.ts";
 export { earningsAccount, earningsShare } from "./market/index.ts";
@@ -33,15 +29,11 @@ export {
   SERVICE_CLASSES,
   type Served,
   type Service,
-  type ServiceClass,
-  type ServiceContext,
   type SlowService,
 } from "./service.ts";
 
 export interface ServiceOptions {
   readonly atRest: AtRest;
-  /** The tariff: what a request to this service costs, minor units. */
-  readonly feeOf: (service: string) => bigint;
   /** The bytes that a token may keep in the service `store`. */
   readonly quota: number;
   /** The folder of the service `software`. */
@@ -66,6 +58,7 @@ export function createServices(options: ServiceOptions): readonly Service[] {
     new Software(options.software),
     new Market(atRest, options.commission),
     register,
+    statement,
   ] as readonly Service[];
-  return [catalogue(services, options.feeOf) as Service, ...services];
+  return [catalogue(services) as Service, ...services];
 }

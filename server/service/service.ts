@@ -25,6 +25,8 @@ export interface ServiceContext {
   readonly requestKey: string;
   /** The tariff's price of this service, minor units. */
   readonly fee: bigint;
+  /** All services that the token's tariff sells, and its price of each. */
+  readonly prices: ReadonlyMap<string, bigint>;
 }
 
 export interface Served {
@@ -72,5 +74,17 @@ export function readBody(service: Service, body: unknown): unknown {
   if (read.success) return read.data;
   const issue = read.error.issues[0];
   const at = issue === undefined || issue.path.length === 0 ? "its top" : issue.path.join(".");
-  throw new ServiceError("BAD_BODY", { service: service.name, at, problem: issue?.code ?? "custom" });
+  const problem = (issue?.code === "custom" ? issue.message : PROBLEMS[issue?.code ?? ""]) ?? "wrong";
+  throw new ServiceError("BAD_BODY", { service: service.name, at, problem });
 }
+
+/** What can be wrong at a place, without a word of what lies there. A check of our own has words of its own. */
+const PROBLEMS: Readonly<Record<string, string>> = {
+  invalid_type: "missing or of another kind",
+  invalid_value: "none of the words that it takes",
+  invalid_union: "none of the forms that it takes",
+  invalid_format: "not written as it must be",
+  unrecognized_keys: "a field that it does not name",
+  too_small: "too small",
+  too_big: "too large",
+};

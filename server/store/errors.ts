@@ -66,7 +66,8 @@ const ERRORS: { readonly [C in StoreErrorCode]: Kind<StoreFacts[C]> } = {
   STORE_FOREIGN: {
     message: ({ path, found }) => `${path} is not a database of this server: it holds ${found}.`,
     pad: UNTOUCHED,
-    advice: "Check the path, and that this is the server, with the services, that the database was made by.",
+    advice:
+      "Check the path, and that this is the server, with the services, that the database was made by. Tables that an unfinished version made are not converted: start that version, or make a new server.",
   },
   STORE_NEWER: {
     message: ({ path, found, known }) =>

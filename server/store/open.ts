@@ -1,6 +1,7 @@
 // Opening the database, in the settings that the promises of the store rest on. What it is handed may be missing, of
 // another program, of a newer version, damaged, locked or not writable: each has its name, and none is changed.
 
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import Database from "better-sqlite3";
@@ -80,9 +81,13 @@ function checkVersion(db: Database.Database, path: string, migrations: readonly 
   const found = version(db);
   if (found > migrations.length) throw new StoreError("STORE_NEWER", { path, found, known: migrations.length });
   if (found === 0) return;
-  const names = db.prepare<[], string>("SELECT name FROM migration ORDER BY number").pluck().all();
-  const other = names.find((name, index) => name !== migrations[index]?.name);
-  if (other !== undefined) throw new StoreError("STORE_FOREIGN", { path, found: `other tables ("${other}")` });
+  const marks = db.prepare<[], string>("SELECT name FROM migration ORDER BY number").pluck().all();
+  const expected = migrations.map(markOf);
+  const other = marks.findIndex((mark, index) => mark !== expected[index]);
+  if (other === -1) return;
+  const [name] = marks[other]!.split(" ");
+  const what = name === migrations[other]?.name ? `tables "${name}" of another shape` : `other tables ("${name}")`;
+  throw new StoreError("STORE_FOREIGN", { path, found: what });
 }
 
 function migrate(db: Database.Database, path: string, migrations: readonly Migration[]): void {
@@ -95,13 +100,19 @@ function migrate(db: Database.Database, path: string, migrations: readonly Migra
     }
     checkVersion(db, path, migrations);
     const insert = db.prepare("INSERT INTO migration (name) VALUES (?)");
-    for (const { name, sql } of migrations.slice(version(db))) {
-      db.exec(sql);
-      insert.run(name);
+    for (const migration of migrations.slice(version(db))) {
+      db.exec(migration.sql);
+      insert.run(markOf(migration));
     }
     db.pragma(`user_version = ${migrations.length}`);
   });
   run.immediate();
+}
+
+/** What a database remembers a migration by: its name, and what it made, whatever its comments and line breaks were. */
+function markOf({ name, sql }: Migration): string {
+  const made = sql.replaceAll(/--.*$/gm, "").replaceAll(/\s+/g, " ").trim();
+  return `${name} ${createHash("sha256").update(made).digest("hex").slice(0, 16)}`;
 }
 
 function version(db: Database.Database): number {

@@ -14,12 +14,13 @@ export class Store {
   readonly db: Database;
   readonly #path: string;
   readonly #queue: Work[] = [];
-  readonly #hooks: (() => void)[] = [];
   readonly #listeners: (() => void)[] = [];
+  readonly #remembered: Remembered[] = [];
   readonly #sql: Record<"begin" | "commit" | "rollback" | "savepoint" | "release" | "undo", Statement>;
   readonly #dataVersion: Statement<[], number>;
   #seenVersion: number;
   #scheduled = false;
+  #running = false;
 
   constructor(db: Database, path: string) {
     this.db = db;
@@ -36,10 +37,15 @@ export class Store {
     this.#seenVersion = this.#dataVersion.get()!;
   }
 
+  /** Whether a transaction runs. (To ask the database is ten times as much work.) */
+  get inTransaction(): boolean {
+    return this.#running;
+  }
+
   /**
    * Runs `work` in a transaction of its own, which is on the disk when this returns. For the command line and for
    * start-up; it waits for the disk.
-   * @throws what `work` or a hook throws, or StoreError; then nothing has changed.
+   * @throws what `work` throws, or StoreError; then nothing has changed.
    */
   transact<T>(work: () => T): T {
     if (!this.db.open) throw new StoreError("STORE_CLOSED", { path: this.#path });
@@ -47,7 +53,7 @@ export class Store {
     try {
       this.#begin();
       const result = synchronous(work());
-      this.#end();
+      this.#commit();
       return result;
     } catch (error) {
       this.#abandon();
@@ -59,8 +65,8 @@ export class Store {
    * Runs `work` in the next group's transaction, after all works that were given before. Resolves with its result when
    * that is on the disk. `work` is called at most once, must be synchronous, and begins and ends no transaction.
    *
-   * Rejects with what `work` threw: its changes are undone and the others' unharmed. Rejects with what a hook threw or
-   * with StoreError when the whole group is undone.
+   * Rejects with what `work` threw: its changes are undone and the others' unharmed. Rejects with StoreError when the whole
+   * group is undone.
    */
   commit<T>(work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -70,17 +76,14 @@ export class Store {
     });
   }
 
-  /**
-   * Runs `hook` in every transaction, after its works and before its commit: what must be on a disk before the
-   * database is, is put there now. A hook that throws undoes the transaction.
-   */
-  beforeCommit(hook: () => void): void {
-    this.#hooks.push(hook);
-  }
-
   /** Calls `run` when another process has changed the database, before the next work sees that: caches are void. */
   onForeignChange(run: () => void): void {
     this.#listeners.push(run);
+  }
+
+  /** Has `rows` follow what becomes of works and of transactions. */
+  remember(rows: Remembered): void {
+    this.#remembered.push(rows);
   }
 
   /** Runs the works that wait, and closes the file. What is given later rejects with STORE_CLOSED. */
@@ -110,7 +113,7 @@ export class Store {
     try {
       this.#begin();
       for (const work of works) if (this.#runOne(work)) done.push(work);
-      this.#end();
+      this.#commit();
     } catch (error) {
       this.#abandon();
       const reason = named(error, this.#path);
@@ -129,29 +132,49 @@ export class Store {
       if (!this.db.inTransaction) throw error;
       this.#sql.undo.run();
       this.#sql.release.run();
+      for (const rows of this.#remembered) rows.undo();
       work.reject(named(error, this.#path));
       return false;
     }
     this.#sql.release.run();
+    for (const rows of this.#remembered) rows.settle();
     return true;
   }
 
   #begin(): void {
     this.#sql.begin.run();
+    this.#running = true;
     const version = this.#dataVersion.get()!;
     if (version === this.#seenVersion) return;
     this.#seenVersion = version;
+    for (const rows of this.#remembered) rows.end(false);
     for (const run of this.#listeners) run();
   }
 
-  #end(): void {
-    for (const hook of this.#hooks) hook();
+  #commit(): void {
+    for (const rows of this.#remembered) rows.write();
     this.#sql.commit.run();
+    this.#running = false;
+    for (const rows of this.#remembered) rows.end(true);
   }
 
   #abandon(): void {
+    this.#running = false;
+    for (const rows of this.#remembered) rows.end(false);
     if (this.db.inTransaction) this.#sql.rollback.run();
   }
+}
+
+/** What is kept in memory of a table, and changed there: see Rows. */
+export interface Remembered {
+  /** Writes what was changed; before each commit. */
+  write(): void;
+  /** A work is done. */
+  settle(): void;
+  /** A work is undone. */
+  undo(): void;
+  /** A transaction has ended, or what is remembered is void. */
+  end(committed: boolean): void;
 }
 
 interface Work {

@@ -1,6 +1,8 @@
 // Boxes down as they were sealed. They stay until the device says that it has released them, and go out again as they are,
 // however often a line breaks: nothing is sealed twice. They stay for a while longer as the record of what was answered: a
 // request that comes again under its id gets the same answer, opened again with the twin, whose bytes stay as long.
+//
+// Where the boxes of a pad are is known in memory while it is in use; otherwise the chain from its newest box tells.
 
 import type { Statement } from "better-sqlite3";
 import type { Store } from "../store/index.ts";
@@ -21,38 +23,123 @@ export function keptFrom(pad: Pick<Pad, "down" | "released" | "padLength">, reco
   return Math.max(0, Math.min(pad.released, pad.down - recorded));
 }
 
+interface Row {
+  readonly pad: number;
+  readonly mark: number;
+  readonly previous: number | null;
+  readonly id: Uint8Array | null;
+}
+
 export class Answers {
   readonly #insert: Statement;
-  readonly #forget: Statement;
-  readonly #find: Statement<[number, Uint8Array], number>;
-  readonly #page: Statement<[number, number, number], KeptBox>;
+  readonly #delete: Statement;
+  readonly #row: Statement<[number], Row>;
+  readonly #box: Statement<[number], Uint8Array>;
 
   constructor({ db }: Store) {
-    this.#insert = db.prepare("INSERT INTO answer (pad, mark, box, id) VALUES (?, ?, ?, ?)");
-    this.#forget = db.prepare("DELETE FROM answer WHERE pad = ? AND mark < ?");
-    this.#find = db.prepare<[number, Uint8Array], number>("SELECT mark FROM answer WHERE pad = ? AND id = ?").pluck();
-    this.#page = db.prepare<[number, number, number], KeptBox>(
-      "SELECT mark, box FROM answer WHERE pad = ? AND mark >= ? ORDER BY mark LIMIT ?",
-    );
+    this.#insert = db.prepare("INSERT INTO answer (pad, mark, previous, id, box) VALUES (?, ?, ?, ?, ?)");
+    this.#delete = db.prepare("DELETE FROM answer WHERE answer = ?");
+    this.#row = db.prepare<[number], Row>("SELECT pad, mark, previous, id FROM answer WHERE answer = ?");
+    this.#box = db.prepare<[number], Uint8Array>("SELECT box FROM answer WHERE answer = ?").pluck();
+  }
+
+  /** The kept boxes of a pad. */
+  of({ pad, answer, down }: Pad): Kept {
+    const kept = new Kept(pad, answer);
+    let last = down;
+    for (let number = answer; number !== null; ) {
+      const row = this.#row.get(number);
+      // The number of a box that is gone may have become that of another: of another pad, or of a later box of this one.
+      if (row === undefined || row.pad !== pad || row.mark >= last) break;
+      kept.numbers.push(number);
+      kept.marks.push(row.mark);
+      kept.heads.push(headOf(row.id));
+      last = row.mark;
+      number = row.previous;
+    }
+    kept.numbers.reverse();
+    kept.marks.reverse();
+    kept.heads.reverse();
+    return kept;
   }
 
   /** @param id of the request, when this is the first box of its answer */
-  keep(pad: number, mark: number, box: Uint8Array, id: Uint8Array | null): void {
-    this.#insert.run(pad, mark, box, id);
+  keep(kept: Kept, mark: number, box: Uint8Array, id: Uint8Array | null): void {
+    const number = Number(this.#insert.run(kept.pad, mark, kept.newest, id, box).lastInsertRowid);
+    kept.numbers.push(number);
+    kept.marks.push(mark);
+    kept.heads.push(headOf(id));
+    kept.newest = number;
   }
 
   /** Where the answer to this request begins. */
-  find(pad: number, id: Uint8Array): number | null {
-    return this.#find.get(pad, id) ?? null;
+  find(kept: Kept, id: Uint8Array): number | null {
+    const head = headOf(id);
+    for (let i = kept.heads.indexOf(head, kept.first); i !== -1; i = kept.heads.indexOf(head, i + 1)) {
+      const found = this.#row.get(kept.numbers[i]!)?.id;
+      if (found !== null && found !== undefined && Buffer.compare(found, id) === 0) return kept.marks[i]!;
+    }
+    return null;
   }
 
   /** Everything before `mark` is not needed any more. */
-  forget(pad: number, mark: number): void {
-    this.#forget.run(pad, mark);
+  forget(kept: Kept, mark: number): void {
+    for (; kept.first < kept.marks.length && kept.marks[kept.first]! < mark; kept.first++) {
+      this.#delete.run(kept.numbers[kept.first]!);
+    }
   }
 
   /** The kept boxes from `mark` on, in order, at most `count`. */
-  from(pad: number, mark: number, count: number): KeptBox[] {
-    return this.#page.all(pad, mark, count);
+  from(kept: Kept, mark: number, count: number): KeptBox[] {
+    let i = kept.marks.length;
+    while (i > kept.first && kept.marks[i - 1]! >= mark) i--;
+    const numbers = kept.numbers.slice(i, i + count);
+    return numbers.map((number, n) => ({ mark: kept.marks[i + n]!, box: this.#box.get(number)! }));
   }
+}
+
+/** Where the kept boxes of one pad are, in the order of their marks. */
+export class Kept {
+  readonly pad: number;
+  /** The newest that was ever kept, whether it is still there or not. */
+  newest: number | null;
+  readonly numbers: number[] = [];
+  readonly marks: number[] = [];
+  /** The first four bytes of the ids of their requests; -1 where there is none. */
+  readonly heads: number[] = [];
+  /** Those before this one are forgotten. */
+  first = 0;
+  #before: { readonly first: number; readonly length: number; readonly newest: number | null } | null = null;
+
+  constructor(pad: number, newest: number | null) {
+    this.pad = pad;
+    this.newest = newest;
+  }
+
+  /** A work is about to change it. */
+  begin(): void {
+    this.#before ??= { first: this.first, length: this.numbers.length, newest: this.newest };
+  }
+
+  /** The work is done. */
+  settle(): void {
+    this.#before = null;
+    if (this.first === 0) return;
+    for (const list of [this.numbers, this.marks, this.heads]) list.splice(0, this.first);
+    this.first = 0;
+  }
+
+  /** The work is undone. */
+  undo(): void {
+    if (this.#before === null) return;
+    const { first, length, newest } = this.#before;
+    for (const list of [this.numbers, this.marks, this.heads]) list.length = length;
+    this.first = first;
+    this.newest = newest;
+    this.#before = null;
+  }
+}
+
+function headOf(id: Uint8Array | null): number {
+  return id === null ? -1 : (id[0]! | (id[1]! << 8) | (id[2]! << 16) | (id[3]! << 24)) >>> 0;
 }

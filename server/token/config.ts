@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import * as z from "zod";
+import { packAddresses } from "../../host/protocol/index.ts";
 import { TokenError } from "./errors.ts";
 import { type Exhaustion, isTied, type Tariff } from "./tariff.ts";
 
@@ -23,6 +24,7 @@ export interface Config {
     readonly burnLagMs: number;
   };
   readonly answerAfterMs: number;
+  readonly vault: { readonly epochDays: number };
   readonly services: {
     readonly quota: number;
     readonly software?: string | undefined;
@@ -44,6 +46,14 @@ const money: z.ZodType<bigint> = z
 const name = z.string().regex(/^[a-z0-9-]{1,32}$/);
 const code = z.string().regex(/^[A-Z0-9]{1,8}$/);
 const address = z.string().regex(/^(tcp|ws):\/\/[\x21-\x7e]{1,190}$/);
+const fitsOnDevice = (addresses: readonly string[]): boolean => {
+  try {
+    packAddresses(addresses);
+    return true;
+  } catch {
+    return false;
+  }
+};
 const count = (least: number, most: number, otherwise: number) =>
   z.number().int().min(least).max(most).default(otherwise);
 
@@ -63,7 +73,10 @@ const schema = z.strictObject({
   listen: z.array(address).min(1),
   /** What devices are told about where it is found: a list with a higher number replaces the one they have. */
   addresses: z
-    .strictObject({ number: count(0, 2 ** 32 - 1, 0), list: z.array(address).max(16) })
+    .strictObject({
+      number: count(0, 2 ** 32 - 1, 0),
+      list: z.array(address).refine(fitsOnDevice, "a device takes at most 16, and 220 bytes with one more for each"),
+    })
     .default({ number: 0, list: [] }),
   assets: z.record(code, z.strictObject({ decimals: count(0, 18, 0) })),
   tariffs: z.record(name, tariff),
@@ -89,6 +102,12 @@ const schema = z.strictObject({
     .prefault({}),
   /** Milliseconds from a call to its welcome, or to its refusal. */
   answerAfterMs: count(0, 10_000, 25),
+  vault: z
+    .strictObject({
+      /** Days until the key that the twins lie under is replaced, and burned pages are gone for good. */
+      epochDays: count(1, 3650, 7),
+    })
+    .prefault({}),
   services: z
     .strictObject({
       /** Bytes that a token may keep in the service store. */
@@ -99,7 +118,7 @@ const schema = z.strictObject({
       compute: z
         .strictObject({
           programs: z.string().optional(),
-          fuelPerUnit: money.default(1_000_000n),
+          fuelPerUnit: money.refine((fuel) => fuel > 0n, "at least 1").default(1_000_000n),
           mostFuel: money.default(1_000_000_000n),
           mostMilliseconds: count(1, 600_000, 10_000),
         })
@@ -132,7 +151,7 @@ export function readConfig(path: string): Config {
 }
 
 /** @param path what errors call it */
-export function checkConfig(path: string, value: unknown): Config {
+function checkConfig(path: string, value: unknown): Config {
   const read = schema.safeParse(value);
   if (!read.success) {
     const issue = read.error.issues[0]!;
@@ -166,13 +185,23 @@ export const FIRST_CONFIG = {
       asset: "TPD",
       rate: 1,
       perKiB: 1,
-      services: { echo: 0, catalogue: 0, register: 0, store: 1, compute: 1, goods: 0, software: 1, market: 0 },
+      services: {
+        echo: 0,
+        catalogue: 0,
+        statement: 0,
+        register: 0,
+        store: 1,
+        compute: 1,
+        goods: 0,
+        software: 1,
+        market: 0,
+      },
     },
     tied: {
       asset: "TPD",
       rate: 1,
       exhaustion: "erasing",
-      services: { echo: 0, catalogue: 0, register: 0, store: 0 },
+      services: { echo: 0, catalogue: 0, statement: 0, register: 0, store: 0 },
     },
   },
 } as const;

@@ -11,7 +11,7 @@ import type { AccountId, Ledger } from "../ledger/index.ts";
 import type { Service } from "../service/index.ts";
 import type { Store } from "../store/index.ts";
 import { isVaultError, type Limits, type Vault } from "../vault/index.ts";
-import { Answers } from "./answers.ts";
+import { Answers, type Kept, type KeptBox } from "./answers.ts";
 import type { AtRest } from "./at-rest.ts";
 import type { Config } from "./config.ts";
 import { TokenError } from "./errors.ts";
@@ -51,7 +51,11 @@ export interface Seated {
 export interface Seat {
   /** Null: to be read again. */
   pad: Pad | null;
+  /** Where its boxes down are; null: to be read again. */
+  kept: Kept | null;
   link: Seated | null;
+  /** The account of what its owner earned; undefined: to be looked up. */
+  earnings: AccountId | null | undefined;
   readonly works: Map<string, Promise<void>>;
 }
 
@@ -79,6 +83,9 @@ export class TokenServer {
   readonly closing: AbortController = new AbortController();
   readonly #seats: Map<number, Seat> = new Map();
   readonly #accounts: Map<string, AccountId> = new Map();
+  /** Pads that the running work wrote, and boxes of pads that it may have changed. */
+  readonly #written: number[] = [];
+  readonly #touched: Kept[] = [];
   #noted = 0;
   #lost = 0;
   #lostBy: unknown;
@@ -103,11 +110,14 @@ export class TokenServer {
     this.answers = new Answers(store);
     this.parts = new Parts(store, this.atRest);
     this.requests = new Requests(store);
+    store.remember({
+      write: () => {},
+      settle: () => this.#settle(),
+      undo: () => this.#undo(),
+      end: (committed) => this.#end(committed),
+    });
     store.onForeignChange(() => {
-      for (const seat of this.#seats.values()) {
-        seat.pad = null;
-        seat.link?.nudge();
-      }
+      for (const seat of this.#seats.values()) seat.link?.nudge();
       this.#retireLater();
     });
   }
@@ -156,13 +166,62 @@ export class TokenServer {
   /** A work has written this pad. */
   wrote(pad: Pad): void {
     const seat = this.#seats.get(pad.pad);
-    if (seat !== undefined) seat.pad = pad;
+    if (seat === undefined) return;
+    seat.pad = pad;
+    this.#written.push(pad.pad);
   }
 
   /** A work failed: what memory says of the pad may be wrong. */
   doubt(pad: number): void {
     const seat = this.#seats.get(pad);
-    if (seat !== undefined) seat.pad = null;
+    if (seat === undefined) return;
+    seat.pad = null;
+    seat.kept = null;
+  }
+
+  /** The boxes down of a pad, for a work that may change them. */
+  keptToChange(pad: Pad): Kept {
+    const kept = this.#kept(pad);
+    kept.begin();
+    this.#touched.push(kept);
+    return kept;
+  }
+
+  /** The kept boxes down of a pad from a mark on, in order, at most `count`; between works. */
+  keptFrom(pad: number, mark: number, count: number): KeptBox[] {
+    const row = this.pad(pad);
+    return row === undefined ? [] : this.answers.from(this.#kept(row), mark, count);
+  }
+
+  #kept(pad: Pad): Kept {
+    const seat = this.#seats.get(pad.pad);
+    if (seat === undefined) return this.answers.of(pad);
+    if (seat.kept?.newest !== pad.answer) seat.kept = null;
+    seat.kept ??= this.answers.of(pad);
+    return seat.kept;
+  }
+
+  #settle(): void {
+    for (const kept of this.#touched) kept.settle();
+    this.#touched.length = 0;
+    this.#written.length = 0;
+  }
+
+  #undo(): void {
+    for (const kept of this.#touched) kept.undo();
+    for (const pad of this.#written) this.doubt(pad);
+    this.#touched.length = 0;
+    this.#written.length = 0;
+  }
+
+  /** What a transaction has made of the pads in use is void when it fails. */
+  #end(committed: boolean): void {
+    if (committed) {
+      this.#settle();
+      return;
+    }
+    this.#undo();
+    for (const pad of this.#seats.keys()) this.doubt(pad);
   }
 
   seat(pad: number): Seat | undefined {
@@ -173,7 +232,7 @@ export class TokenServer {
   takeSeat(pad: number): Seat {
     let seat = this.#seats.get(pad);
     if (seat === undefined) {
-      seat = { pad: null, link: null, works: new Map() };
+      seat = { pad: null, kept: null, link: null, earnings: undefined, works: new Map() };
       this.#seats.set(pad, seat);
     }
     return seat;

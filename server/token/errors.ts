@@ -34,11 +34,6 @@ export class TokenError<C extends TokenErrorCode = TokenErrorCode> extends Tearp
   }
 }
 
-/** Whether `error` is one of the token server under this code; its facts are typed then. */
-export function isTokenError<C extends TokenErrorCode>(error: unknown, code: C): error is TokenError<C> {
-  return error instanceof TokenError && error.code === code;
-}
-
 interface Kind<Facts> extends Omit<Words, "message"> {
   message(facts: Facts): string;
 }

@@ -18,7 +18,7 @@ export function grantFor(pad: PadShape & { up: number; down: number; split: numb
   const free = downEnd(pad) - pad.down - CONTROL_RESERVE_BYTES - pad.split;
   const step = Math.max(pad.padLength / 32, LEAST_STEP_BYTES);
   const share = Math.min(step, (room + free) / (asked ? 2 : 4));
-  if (room >= share / 2) return null;
+  if (room >= (asked ? share : share / 2)) return null;
   const gain = roundDown(Math.floor(Math.min(share - room, free)), pad.burnUnit);
   return gain < SMALLEST_GRANT_BYTES ? null : pad.split + gain;
 }

@@ -2,16 +2,14 @@
 // the ledger, the vault, the services and host/protocol and host/engine; it knows no sockets.
 
 export { AtRest } from "./at-rest.ts";
-export { type Config, checkConfig, FIRST_CONFIG, readConfig } from "./config.ts";
-export { TokenServer, type TokenServerParts } from "./core.ts";
-export { isTokenError, TokenError, type TokenErrorCode, type TokenFacts } from "./errors.ts";
-export { type DeviceParameters, Issue, type Order } from "./issue.ts";
+export { type Config, FIRST_CONFIG, readConfig } from "./config.ts";
+export { TokenServer } from "./core.ts";
+export { TokenError } from "./errors.ts";
+export { Issue, type Order } from "./issue.ts";
 export { type Line, Link } from "./link.ts";
-export type { PadState } from "./pads.ts";
 export { ReceiptKey } from "./receipt.ts";
 export { type Recovery, recover } from "./recover.ts";
 export { tokenTables } from "./tables.ts";
-export type { Exhaustion, Tariff } from "./tariff.ts";
 export {
   activateToken,
   cancelToken,

@@ -8,6 +8,7 @@ import { isVaultError, type PadWriter } from "../vault/index.ts";
 import type { TokenServer } from "./core.ts";
 import { TokenError } from "./errors.ts";
 import type { Tariff } from "./tariff.ts";
+import { cancelToken } from "./tokens.ts";
 
 /** What is sold. Money in minor units. */
 export interface Order {
@@ -45,6 +46,7 @@ export class Issue {
   readonly #shape: PadShape;
   readonly #value: bigint;
   readonly #writer: PadWriter;
+  #state: "writing" | "finished" | "discarded" = "writing";
 
   /** @throws TokenError BAD_PRICE, TARIFF_UNKNOWN, TOKEN_EXISTS; LedgerError; VaultError */
   constructor(server: TokenServer, order: Order) {
@@ -99,12 +101,29 @@ export class Issue {
       this.#server.vault.retire(this.name);
       throw error;
     }
+    this.#state = "finished";
     return this.name;
   }
 
-  /** Gives the token up: nothing of it stays. */
+  /**
+   * Gives the token up, before `finish` or after it, when the device did not take the pad. Then its value goes back where it
+   * came from, and the token is cancelled. Once more does nothing.
+   * @throws VaultError, StoreError, LedgerError
+   */
   discard(): void {
-    this.#writer.discard();
+    if (this.#state === "writing") this.#writer.discard();
+    if (this.#state === "finished") this.#revoke();
+    this.#state = "discarded";
+  }
+
+  #revoke(): void {
+    const { store, ledger, pads } = this.#server;
+    store.transact(() => {
+      const { account, asset } = pads.named(this.name)!;
+      const to = ledger.named("issue", asset, "issue");
+      ledger.transfer({ key: `revoke ${this.name}`, from: account, to, amount: this.#value, reason: "revoke" });
+    });
+    cancelToken(this.#server, this.name);
   }
 
   #book(): void {

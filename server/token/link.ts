@@ -209,6 +209,7 @@ export class Link implements Seated {
       const seat = server.takeSeat(this.#pad);
       if (seat.link !== this) seat.link?.displace();
       seat.link = this;
+      seat.kept = accepted.turn.kept;
       server.wrote(accepted.turn.pad);
       return accepted;
     });
@@ -285,9 +286,11 @@ export class Link implements Seated {
       const cost = pad.up - before;
       if (item.kind === "state") {
         const state = decodeState(text);
+        // What is sent again from an earlier link may be behind this READY, and its cap was that link's.
+        const earlier = jump !== null;
         if (
           state === null ||
-          state.down < pad.released ||
+          (state.down < pad.released && !earlier) ||
           state.down > pad.down ||
           state.receiptSequence > pad.receipt
         ) {
@@ -295,7 +298,7 @@ export class Link implements Seated {
           break;
         }
         if (state.down > pad.released) turn.release(state.down);
-        if (state.cap > cap) {
+        if (state.cap > cap && !earlier) {
           turn.budget += state.cap - cap;
           cap = state.cap;
         }
@@ -389,7 +392,7 @@ export class Link implements Seated {
   /** Sends what is kept and was not sent on this line, up to the mark `down`. */
   async #sendKept(down: number): Promise<void> {
     while (this.#sentTo < down && !this.#isEnded()) {
-      const kept = this.#server.answers.from(this.#pad, this.#sentTo, KEPT_BOXES).filter(({ mark }) => mark < down);
+      const kept = this.#server.keptFrom(this.#pad, this.#sentTo, KEPT_BOXES).filter(({ mark }) => mark < down);
       const last = kept.at(-1);
       if (last === undefined) break;
       // The boxes of a run are consecutive; where one is missing it was lost with an older database.

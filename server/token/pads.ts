@@ -38,6 +38,8 @@ export interface Pad extends PadShape {
   runBytes: number;
   runText: number;
   addresses: number;
+  /** Its newest box in Answers; that may be gone. */
+  answer: number | null;
 }
 
 /** What down keeps for control boxes. */
@@ -65,6 +67,7 @@ export class Pads {
   readonly #retired: Statement;
   readonly #insert: Statement;
   readonly #update: Statement;
+  readonly #move: Statement;
 
   constructor({ db }: Store) {
     this.#select = db.prepare<[number], Row>("SELECT * FROM pad WHERE pad = ?");
@@ -80,7 +83,11 @@ export class Pads {
     this.#update = db.prepare(
       `UPDATE pad SET state = ?, epoch = ?, heard = ?, linked = ?, opened = ?, again = ?, welcome = ?, in_doubt = ?,
          closed = ?, up = ?, down = ?, released = ?, split = ?, receipt = ?, receipt_call = ?, booked = ?, worth = ?,
-         unfinished = ?, run_bytes = ?, run_text = ?, addresses = ? WHERE pad = ? AND epoch = ?`,
+         unfinished = ?, run_bytes = ?, run_text = ?, addresses = ?, answer = ? WHERE pad = ? AND epoch = ?`,
+    );
+    this.#move = db.prepare(
+      `UPDATE pad SET up = ?, down = ?, released = ?, split = ?, receipt = ?, booked = ?, worth = ?, unfinished = ?,
+         run_bytes = ?, run_text = ?, answer = ? WHERE pad = ? AND epoch = ?`,
     );
   }
 
@@ -167,11 +174,57 @@ export class Pads {
       pad.runBytes,
       pad.runText,
       pad.addresses,
+      pad.answer,
       pad.pad,
       epoch,
     );
-    if (changes !== 1) throw new Stale(`the row of pad ${pad.pad} was changed by somebody else`);
+    if (changes !== 1) throw stale(pad);
   }
+
+  /** The same for a pad that was as `before`: when only boxes were opened and sealed, as nearly always, that is less. */
+  move(pad: Pad, before: Pad): void {
+    if (!isMoveOnly(pad, before)) {
+      this.save(pad, before.epoch);
+      return;
+    }
+    const { changes } = this.#move.run(
+      pad.up,
+      pad.down,
+      pad.released,
+      pad.split,
+      pad.receipt,
+      pad.booked,
+      `${pad.worth}`,
+      pad.unfinished,
+      pad.runBytes,
+      pad.runText,
+      pad.answer,
+      pad.pad,
+      pad.epoch,
+    );
+    if (changes !== 1) throw stale(pad);
+  }
+}
+
+/** Whether what `save` writes and boxes alone do not change is as it was. */
+function isMoveOnly(pad: Pad, before: Pad): boolean {
+  return (
+    pad.state === before.state &&
+    pad.epoch === before.epoch &&
+    pad.heard === before.heard &&
+    pad.linked === before.linked &&
+    pad.opened === before.opened &&
+    pad.again === before.again &&
+    pad.welcome === before.welcome &&
+    pad.inDoubt === before.inDoubt &&
+    pad.closed === before.closed &&
+    pad.receiptCall === before.receiptCall &&
+    pad.addresses === before.addresses
+  );
+}
+
+function stale({ pad }: Pad): Stale {
+  return new Stale(`the row of pad ${pad} was changed by somebody else`);
 }
 
 interface Row {
@@ -206,6 +259,7 @@ interface Row {
   run_bytes: number;
   run_text: number;
   addresses: number;
+  answer: number | null;
 }
 
 function fromRow(row: Row | undefined): Pad | undefined {
@@ -242,5 +296,6 @@ function fromRow(row: Row | undefined): Pad | undefined {
     runBytes: row.run_bytes,
     runText: row.run_text,
     addresses: row.addresses,
+    answer: row.answer,
   };
 }

@@ -47,7 +47,7 @@ export function acceptReady(server: TokenServer, number: number, call: number, i
   if (text === null) return null;
   const ready = decodeReady(text);
   text.fill(0);
-  if (ready === null || !isPossible(turn, ready)) return null;
+  if (ready === null || !isPossible(turn, call, ready)) return null;
 
   pad.epoch++;
   if (pad.linked !== call) {
@@ -76,9 +76,11 @@ export function acceptReady(server: TokenServer, number: number, call: number, i
   return { epoch, cap: ready.cap, budget: turn.budget, jump, released, ends, balance: turn.balance.balance, turn };
 }
 
-/** Answers the requests that a crash cut off. One for which there is no room waits. */
+/** Answers the requests whose work was cut off, by a crash or a failing disk. One for which there is no room waits. */
 function answerUnknown(turn: Turn): void {
-  for (const request of turn.server.requests.lost(turn.pad.pad)) {
+  const works = turn.server.seat(turn.pad.pad)?.works;
+  for (const request of turn.server.requests.open(turn.pad.pad)) {
+    if (works?.has(`${request.request}`)) continue;
     try {
       loseRequest(turn, request);
     } catch (error) {
@@ -88,11 +90,13 @@ function answerUnknown(turn: Turn): void {
   }
 }
 
-function isPossible({ pad, server }: Turn, ready: Ready): boolean {
+function isPossible({ pad, server }: Turn, call: number, ready: Ready): boolean {
+  // The same READY once more, which had its jump at once: its boxes before that are lost, and up stands where they ended.
+  const jumped = pad.linked === call && pad.up === ready.next;
   const aligned = [ready.again, ready.next, ready.down].every((mark) => mark % pad.burnUnit === 0);
   return (
     aligned &&
-    pad.up <= ready.again &&
+    (pad.up <= ready.again || jumped) &&
     ready.again <= ready.next &&
     upBase(pad) + ready.next <= pad.split &&
     pad.released <= ready.down &&

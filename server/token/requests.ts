@@ -17,8 +17,11 @@ export class Requests {
   readonly #insert: Statement;
   readonly #delete: Statement;
   readonly #lose: Statement;
-  readonly #lost: Statement<[number], OpenRequest>;
+  readonly #open: Statement<[number], OpenRequest>;
+  readonly #isOpen: Statement<[number], unknown>;
   readonly #working: Statement<[], OpenRequest>;
+  /** Whether there may be any. Only the process that serves makes them. */
+  #any: boolean;
 
   constructor({ db }: Store) {
     const columns = "SELECT request, pad, id, hold FROM request";
@@ -26,16 +29,24 @@ export class Requests {
     this.#insert = db.prepare("INSERT INTO request (pad, id, hold) VALUES (?, ?, ?)");
     this.#delete = db.prepare("DELETE FROM request WHERE request = ?");
     this.#lose = db.prepare("UPDATE request SET lost = 1, hold = NULL WHERE request = ?");
-    this.#lost = db.prepare<[number], OpenRequest>(`${columns} WHERE pad = ? AND lost = 1 ORDER BY request`);
+    this.#open = db.prepare<[number], OpenRequest>(`${columns} WHERE pad = ? ORDER BY request`);
+    this.#isOpen = db.prepare<[number], unknown>("SELECT 1 FROM request WHERE request = ?");
     this.#working = db.prepare<[], OpenRequest>(`${columns} WHERE lost = 0`);
+    this.#any = db.prepare("SELECT 1 FROM request LIMIT 1").get() !== undefined;
   }
 
   find(pad: number, id: Uint8Array): OpenRequest | null {
-    return this.#find.get(pad, id) ?? null;
+    return this.#any ? (this.#find.get(pad, id) ?? null) : null;
+  }
+
+  /** Whether this request waits for its answer. */
+  isOpen(request: number): boolean {
+    return this.#isOpen.get(request) !== undefined;
   }
 
   /** A slow service begins. Returns the number of the request. */
   begin(pad: number, id: Uint8Array, hold: number | null): number {
+    this.#any = true;
     return Number(this.#insert.run(pad, id, hold).lastInsertRowid);
   }
 
@@ -49,9 +60,9 @@ export class Requests {
     this.#lose.run(request);
   }
 
-  /** Requests of this pad that were cut off and wait for the answer that says so. */
-  lost(pad: number): OpenRequest[] {
-    return this.#lost.all(pad);
+  /** Requests of this pad that wait for their answer, oldest first. */
+  open(pad: number): OpenRequest[] {
+    return this.#any ? this.#open.all(pad) : [];
   }
 
   /** All requests that stand as working. */

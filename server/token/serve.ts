@@ -4,7 +4,7 @@
 
 import { runCost, TEXT_MAX_BYTES, TearpadError } from "../../host/protocol/index.ts";
 import { isLedgerError } from "../ledger/index.ts";
-import { isPrompt, readBody, type Served, ServiceError, type SlowService } from "../service/index.ts";
+import { earningsShare, isPrompt, readBody, type Served, ServiceError, type SlowService } from "../service/index.ts";
 import { isVaultError } from "../vault/index.ts";
 import type { TokenServer } from "./core.ts";
 import { Answer, ID_BYTES, type Outcome, type Request, readRequest, wipe } from "./request.ts";
@@ -69,7 +69,7 @@ export interface Done {
 const ANSWERED: Done = { job: null, ends: false };
 const NO_ID: Uint8Array = new Uint8Array(ID_BYTES);
 
-export const EXHAUSTED: Refusal = {
+const EXHAUSTED: Refusal = {
   code: "EXHAUSTED",
   message: "The value of this token does not cover what this costs.",
   free: true,
@@ -90,12 +90,17 @@ const IN_DOUBT: Refusal = {
     "The books of this token are in doubt; until the operator has resolved that, only echo and statement are served.",
   free: true,
 };
+const NO_MONEY: Refusal = {
+  code: "REFUSED",
+  message: "This costs money, and the value of this token is its pad alone.",
+  free: true,
+};
 const UNKNOWN: Refusal = {
   code: "OUTCOME_UNKNOWN",
   message: "The server was interrupted while it worked on this: the outcome is unknown, and nothing was charged.",
   free: true,
 };
-const FAILED: Refusal = { code: "FAILED", message: "The service failed.", free: false };
+export const FAILED: Refusal = { code: "FAILED", message: "The service failed.", free: false };
 const BAD_REQUEST: Refusal = { code: "BAD_REQUEST", message: "This is not a request.", free: false };
 const TOO_LARGE: Refusal = {
   code: "REQUEST_TOO_LARGE",
@@ -117,7 +122,7 @@ export function serve(turn: Turn, arrived: Arrived, refusal: Refusal | undefined
   const request = readRequest(arrived.text);
   if (request === null) return refuse(turn, NO_ID, arrived, BAD_REQUEST);
   const { pad, server } = turn;
-  const mark = server.answers.find(pad.pad, request.id);
+  const mark = server.answers.find(turn.kept, request.id);
   if (mark !== null && mark >= turn.keptFrom) return repeat(turn, request.id, mark);
   const open = server.requests.find(pad.pad, request.id);
   if (open !== null) {
@@ -175,13 +180,19 @@ function serveNew(turn: Turn, request: Request, arrived: Arrived): Done {
         now: server.clock.now(),
         requestKey: `${pad.pad}.${pad.up}`,
         fee,
+        prices: tariff.services,
       },
       body,
     );
   } catch (error) {
     throw new Refused(refusalOf(turn.server, service.name, error));
+  } finally {
+    // A market may have opened it, and that may be undone.
+    const seat = server.seat(pad.pad);
+    if (service.name === "market" && seat !== undefined) seat.earnings = undefined;
   }
   turn.balanceMoved();
+  if (isTied(tariff) && (served.fee ?? 0n) > 0n) throw new Refused(NO_MONEY);
   const short = answer(turn, request.id, { ok: true, body: served.body }, arrived, { fee, ...served }, null, null);
   if (short !== null) throw new Refused(short);
   return ANSWERED;
@@ -190,11 +201,22 @@ function serveNew(turn: Turn, request: Request, arrived: Arrived): Done {
 /** What a service failed with, as the owner of the token sees it. @throws what the disk, and not the service, failed with */
 export function refusalOf(server: TokenServer, service: string, error: unknown): Refusal {
   if (error instanceof Refused) return error.refusal;
-  if (error instanceof ServiceError) return { code: error.code, message: error.message, free: false };
+  if (error instanceof ServiceError) {
+    return { code: error.code, message: `${error.message} ${error.advice}`, free: false };
+  }
   if (isLedgerError(error, "INSUFFICIENT")) return EXHAUSTED;
   if (error instanceof TearpadError || (error instanceof Error && error.name === "SqliteError")) throw error;
   server.log.error({ err: error, service }, "a service failed");
   return FAILED;
+}
+
+/** @throws Refused when the service would not do it for that */
+function mostFeeOf(turn: Turn, service: SlowService<unknown>, body: unknown, fee: bigint): bigint {
+  try {
+    return service.mostFee(body, fee);
+  } catch (error) {
+    throw new Refused(refusalOf(turn.server, service.name, error));
+  }
 }
 
 /** Holds the most that a slow service may cost; it begins when that is durable. */
@@ -208,10 +230,11 @@ function begin(
 ): Done {
   const { pad, server, tariff } = turn;
   // The answer is taken for one box here; a longer one is paid when it is there, or withheld.
+  const mostFee = mostFeeOf(turn, service, body, fee);
+  if (isTied(tariff) && mostFee > 0n) throw new Refused(NO_MONEY);
   const most = isTied(tariff)
     ? 0n
-    : trafficPrice(tariff, { boxes: arrived.boxes + 1, padBytes: arrived.padBytes + TEXT_MAX_BYTES / 8 }) +
-      service.mostFee(body, fee);
+    : trafficPrice(tariff, { boxes: arrived.boxes + 1, padBytes: arrived.padBytes + TEXT_MAX_BYTES / 8 }) + mostFee;
   if (most > turn.available) throw new Refused(EXHAUSTED);
   if (most > turn.budget) throw new Refused(CAP_EXCEEDED);
   let hold: Job["hold"] = null;
@@ -242,6 +265,7 @@ export function finish(turn: Turn, job: Job, outcome: Served | Refusal): Done {
     }
     return refuse(turn, id, traffic, outcome, request);
   }
+  if (isTied(turn.tariff) && (outcome.fee ?? 0n) > 0n) throw new Refused(NO_MONEY);
   const short = answer(turn, id, { ok: true, body: outcome.body }, traffic, { fee: job.fee, ...outcome }, job, request);
   if (short !== null) throw new Refused(short);
   return ANSWERED;
@@ -292,18 +316,31 @@ function answer(
   const available = turn.available + held;
   const fee = charge?.fee ?? 0n;
   const answer = new Answer(id, outcome);
+  const earnings = charge === null || tied ? null : turn.earnings;
+  let share = 0n;
   let charged = 0n;
   for (;;) {
     const rest = available > charged ? available - charged : 0n;
     const { boxes, padBytes } = runCost(answer.length(charged, rest), pad.burnUnit);
     if (padBytes > turn.room) return PAD_EXHAUSTED;
     const all = { boxes: traffic.boxes + boxes, padBytes: traffic.padBytes + padBytes };
-    const price = charge === null ? 0n : tied ? turn.due(padBytes) : trafficPrice(tariff, all) + fee;
+    let price = 0n;
+    if (charge !== null && tied) price = turn.due(padBytes);
+    else if (charge !== null) {
+      const whole = trafficPrice(tariff, all);
+      share = earnings === null ? 0n : earningsShare(server.ledger, earnings, whole);
+      price = whole - share + fee;
+    }
     if (price <= charged) break;
     charged = price;
   }
   if (charged > available) return EXHAUSTED;
   if (charged > turn.budget + held) return CAP_EXCEEDED;
+  if (earnings !== null && share > 0n) {
+    const key = [`share ${pad.pad}`, pad.up + pad.down] as const;
+    const to = server.account("fees", pad.asset);
+    server.ledger.transfer({ key, from: earnings, to, amount: share, reason: "traffic" });
+  }
   pay(turn, charged, fee, charge?.provider, job);
   const text = answer.text(charged, available - charged);
   try {

@@ -2,7 +2,8 @@
 // name, an address or a time of use, so that there is nothing of the kind to lose. Marks are in bytes.
 //
 // What grows with every request (answers, accepted boxes) is stored in the order in which it came: the
-// rows of one group of requests lie on the same few pages, whichever tokens they are of.
+// rows of one group of requests lie on the same few pages, whichever tokens they are of. Answers have no index, which each
+// of them would touch elsewhere: a pad names its newest box, and every box the one before it.
 
 import type { Migration } from "../store/index.ts";
 
@@ -40,6 +41,7 @@ CREATE TABLE pad (
   unfinished INTEGER NOT NULL DEFAULT 0, -- boxes of the unfinished run, their pad bytes and their text
   run_bytes INTEGER NOT NULL DEFAULT 0,
   run_text INTEGER NOT NULL DEFAULT 0,
+  answer INTEGER,                       -- its newest box down, when that is kept
   retired INTEGER NOT NULL DEFAULT 0,   -- 1: the twin of a cancelled pad is destroyed
   addresses INTEGER NOT NULL DEFAULT 0  -- the number of the list of addresses that it was given
 ) STRICT;
@@ -58,11 +60,10 @@ CREATE TABLE answer (
   answer INTEGER PRIMARY KEY,
   pad INTEGER NOT NULL,
   mark INTEGER NOT NULL,
-  box BLOB NOT NULL,                    -- as it was sealed
-  id BLOB                               -- of the request, with the first box of its answer
+  previous INTEGER,                     -- the box before it, which may be gone, and its number another box's
+  id BLOB,                              -- of the request, with the first box of its answer
+  box BLOB NOT NULL                     -- as it was sealed
 ) STRICT;
-CREATE UNIQUE INDEX answer_place ON answer (pad, mark);
-CREATE INDEX answer_id ON answer (pad, id) WHERE id IS NOT NULL;
 
 CREATE TABLE part (
   part INTEGER PRIMARY KEY,

@@ -9,7 +9,7 @@ import type { Vault } from "../vault/index.ts";
 import type { Pad } from "./pads.ts";
 
 /** Slots behind the highest that called in which a call is known. */
-export const WINDOW_SLOTS = 16;
+const WINDOW_SLOTS = 16;
 const TAG_BYTES = 16;
 
 export interface TagPlace {

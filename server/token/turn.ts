@@ -18,7 +18,8 @@ import {
   upBase,
 } from "../../host/protocol/index.ts";
 import type { AccountId } from "../ledger/index.ts";
-import { keptFrom } from "./answers.ts";
+import { earningsAccount } from "../service/index.ts";
+import { type Kept, keptFrom } from "./answers.ts";
 import type { TokenServer } from "./core.ts";
 import { grantFor } from "./grant.ts";
 import { keepAlive, mayBurn } from "./keep.ts";
@@ -52,6 +53,7 @@ export class Turn {
   budget: bigint;
   readonly #before: Pad;
   #balance: { readonly balance: bigint; readonly held: bigint } | null = null;
+  #kept: Kept | null = null;
 
   /** @throws Stale when the row of the pad is not of this epoch */
   constructor(server: TokenServer, pad: number, epoch: number | null, budget: bigint) {
@@ -101,7 +103,7 @@ export class Turn {
   recorded(mark: number): Uint8Array {
     const texts: Uint8Array[] = [];
     for (let next = mark; ; ) {
-      const [kept] = this.server.answers.from(this.pad.pad, next, 1);
+      const [kept] = this.server.answers.from(this.kept, next, 1);
       const shape = kept === undefined ? null : itemShape(kept.box);
       if (kept === undefined || shape === null) throw new Error("a recorded answer has no end");
       next = kept.mark + boxCost(shape.textLength, this.pad.burnUnit);
@@ -144,7 +146,8 @@ export class Turn {
     const offset = downEnd(pad) - pad.down - cost;
     if (offset < pad.split + reserve) throw new NoRoom("down has no room");
     const box = this.#sealAt(offset, kind, text);
-    this.server.answers.keep(pad.pad, pad.down, box, id);
+    this.server.answers.keep(this.kept, pad.down, box, id);
+    pad.answer = this.kept.newest;
     this.sealed.push({ mark: pad.down, end: pad.down + cost, box });
     pad.down += cost;
   }
@@ -152,7 +155,13 @@ export class Turn {
   /** The device has released down up to this mark. */
   release(mark: number): void {
     this.pad.released = mark;
-    this.server.answers.forget(this.pad.pad, this.keptFrom);
+    this.server.answers.forget(this.kept, this.keptFrom);
+  }
+
+  /** Its boxes down that are kept. */
+  get kept(): Kept {
+    this.#kept ??= this.server.keptToChange(this.pad);
+    return this.#kept;
   }
 
   /** The mark of down from which on boxes are kept, and can be opened again. */
@@ -211,6 +220,14 @@ export class Turn {
     this.debit(amount, this.server.account("fees", this.pad.asset), "pad");
   }
 
+  /** The account of what its owner earned and lets pay a part of the traffic; null for nearly all. */
+  get earnings(): AccountId | null {
+    const seat = this.server.seat(this.pad.pad);
+    if (seat === undefined) return earningsAccount(this.server.store, this.pad.pad);
+    if (seat.earnings === undefined) seat.earnings = earningsAccount(this.server.store, this.pad.pad);
+    return seat.earnings;
+  }
+
   /** Whether nothing can be said on this pad any more. */
   get spent(): boolean {
     return this.room < SMALLEST_RUN_BYTES || bytesLeft(this.pad) < 2 * SMALLEST_RUN_BYTES;
@@ -234,7 +251,7 @@ export class Turn {
     if (settles) this.settle(boxCost(48, pad.burnUnit));
     const { balance, held } = this.balance;
     const facts = { sequence: pad.receipt + 1, call: pad.linked, balance, up: pad.up };
-    const open = this.budget + held;
+    const open = ends ? held : this.budget + held;
     const mac = this.server.receipts.mac(pad, facts);
     this.seal("receipt", encodeReceipt({ ...facts, open, ends, closed: pad.closed, mac }));
     pad.receipt++;
@@ -252,7 +269,7 @@ export class Turn {
 
   /** Writes the row. The end of every turn that changed something. @throws Stale */
   write(): void {
-    this.server.pads.save(this.pad, this.#before.epoch);
+    this.server.pads.move(this.pad, this.#before);
     this.server.note(this.pad);
     this.server.wrote(this.pad);
   }

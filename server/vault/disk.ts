@@ -39,6 +39,8 @@ export interface Disk {
   identity(file: number): string;
   /** Which file has this name; null for none. */
   identityAt(path: string): string | null;
+  /** When the file with this name was last written to: milliseconds since 1970. */
+  changedAt(path: string): number;
   /** Makes what was written durable, not the name. */
   sync(file: number): void;
   /** Makes the names in a directory durable. */
@@ -68,6 +70,7 @@ export const systemDisk: Disk = {
     const stats = statSync(path, { throwIfNoEntry: false });
     return stats === undefined ? null : `${stats.dev}:${stats.ino}`;
   },
+  changedAt: (path) => statSync(path).mtimeMs,
   sync: fdatasyncSync,
   syncDirectory(path) {
     const directory = openSync(path, "r");

@@ -128,7 +128,8 @@ const ERRORS: { readonly [C in VaultErrorCode]: Kind<VaultFacts[C]> } = {
   LIMITS_MISSING: {
     message: ({ path }) => `There is no log of limits at ${path}.`,
     pad: "Without it a restored database could use pad bytes twice.",
-    advice: "Check the path and that the disk is mounted. If it is lost, never restore this database: retire the pads.",
+    advice:
+      "Check the path and that the disk is mounted. If it is lost, and the database was not restored from a backup, begin a new log: printf 'TPLIMITS\\1\\0\\0\\0\\0\\0\\0\\0' > limits.log; the server fills it when it starts. If it was restored, cancel all tokens and move their values.",
   },
   LIMITS_FOREIGN: {
     message: ({ path }) => `${path} is not a log of limits, or one of a later version.`,
@@ -139,6 +140,6 @@ const ERRORS: { readonly [C in VaultErrorCode]: Kind<VaultFacts[C]> } = {
     message: ({ path, position }) => `The log of limits ${path} is damaged or cut at byte ${position}.`,
     pad: "What it said there about used bytes is lost; the database still knows its own marks.",
     advice:
-      "Keep the file for inspection. With a database that was not restored begin a new log; otherwise retire the pads.",
+      "Stop the server and move the file away. If the database was not restored from a backup, begin a new log: printf 'TPLIMITS\\1\\0\\0\\0\\0\\0\\0\\0' > limits.log; the server fills it when it starts. If it was restored, cancel all tokens and move their values.",
   },
 };

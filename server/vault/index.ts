@@ -2,7 +2,7 @@
 // forgotten for good, and the limits, an append-only log of how far each pad was used. It may use host/protocol.
 
 export { type Disk, type Opening, systemDisk } from "./disk.ts";
-export { isVaultError, VaultError, type VaultErrorCode, type VaultFacts } from "./errors.ts";
-export { type LimitEntry, Limits, type LimitsOptions } from "./limits.ts";
-export { Vault, type VaultOptions } from "./vault.ts";
+export { isVaultError, VaultError } from "./errors.ts";
+export { type LimitEntry, Limits } from "./limits.ts";
+export { Vault } from "./vault.ts";
 export type { PadWriter } from "./writer.ts";

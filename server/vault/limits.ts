@@ -1,7 +1,7 @@
 /**
- * How far every pad was used, in an append-only file beside the database and never restored with it. An entry is durable before
- * the database commits what it stands for. After an older database was restored the marks come from here, so that no pad byte
- * is used twice. An entry that stands for a commit which failed does no harm: a mark that is too high skips bytes.
+ * How far every pad was used, in an append-only file beside the database and never restored with it. An entry is synced behind
+ * the database's commit of what it stands for, and before anything of that leaves. So a crash never leaves it ahead of the
+ * database; when it is ahead, an older database was put back, and the marks come from here: no pad byte is used twice.
  *
  * File: header `TPLIMITS` ‖ u32 version = 1 ‖ u32 0, then entries of 40 bytes: `TL` ‖ u48 durable ‖ name(8) ‖ u32 heard ‖ up ‖ down ‖
  * split ‖ receipt ‖ CRC-32 of the 36 bytes before. Of one pad the field-wise maximum counts, so entries may come in any
@@ -53,6 +53,8 @@ HEAD.writeUInt32LE(VERSION, 8);
 /** `TL` */
 const MAGIC = 0x4c54;
 const CHUNK = 1 << 20;
+/** A smaller file is not worth a compact(). */
+const TIDY_BYTES = 1 << 20;
 /** How long another process may take for its compact(). */
 const WAIT_MS = 10_000;
 
@@ -129,6 +131,11 @@ export class Limits {
   /** Bytes of the file. Compacted it has 16, and 40 a pad. */
   get bytes(): number {
     return onDisk("read", this.path, () => this.disk.size(this.log.file));
+  }
+
+  /** Compacts a file that is not small, and of which less than half is needed. @throws VaultError as compact() */
+  tidy(): void {
+    if (this.bytes > Math.max(TIDY_BYTES, 2 * (HEADER + ENTRY * this.table.size))) this.compact();
   }
 
   /**

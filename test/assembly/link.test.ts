@@ -168,7 +168,7 @@ describe("a link", () => {
   it("is for tokens: a token makes no bundles and grants nothing, and a pair of two people makes no calls", async () => {
     await desk.link();
     await refuses((device) => device.begin(null, 0), { code: "CALL_FIRST" });
-    await refuses((device) => device.raise(8192), { code: "CALL_FIRST" });
+    await refuses((device) => device.raise(8192), { code: "WRONG_SIDE" });
     const pair = await makePair(4);
     for (const machine of [pair.low, pair.high]) {
       const device = await openDevice(lineTo(machine), { clock: fastClock });
@@ -223,6 +223,38 @@ describe("a link", () => {
     expect((await desk.device.info()).split).toBe(split + 4096);
   });
 
+  it("is never granted what was opened of down and may be released yet, and so stays in service", async () => {
+    const { offset, item, size } = desk.server.seal(2, randomBytes(3000));
+    await desk.device.open(offset, item);
+    const grant = desk.server.seal(GRANT, u32(offset + 1));
+    expect(await desk.opens(grant)).toBe(true);
+    const { slot } = await desk.device.call(false);
+    const wrong = desk.server.welcome(slot, { split: offset + 1 });
+    await refuses((device) => device.ready({ welcomeItem: wrong, again: 0, number: 0, cap: 0n }), {
+      code: "BAD_ARGUMENT",
+      argumentOffset: 12,
+    });
+    // Nor what brings the grant.
+    const last = desk.server.seal(GRANT, u32(grant.offset + 1));
+    expect(await desk.opens(last)).toBe(true);
+    expect(await desk.opens(desk.server.seal(GRANT, u32(last.offset - grant.size)))).toBe(false);
+    await desk.device.release(last.offset - grant.size, size + 3 * grant.size);
+    await desk.reboot();
+    expect(await desk.device.info()).toMatchObject({ state: "active", split: last.offset - grant.size });
+  });
+
+  it("T-04 shows what the server notes to the owner in its welcome, as long as it lasts", async () => {
+    const none = { heardAgain: false, inDoubt: false, nothingLeft: false };
+    const welcomeItem = await desk.welcome({ notes: 1 });
+    await desk.device.ready({ welcomeItem, again: 0, number: 0, cap: 0n });
+    expect((await desk.device.value()).notes).toEqual({ ...none, heardAgain: true });
+    const next = await desk.welcome({ notes: 6, lastCall: 1 });
+    await desk.device.ready({ welcomeItem: next, again: 0, number: 0, cap: 0n });
+    expect((await desk.device.value()).notes).toEqual({ ...none, inDoubt: true, nothingLeft: true });
+    await desk.reboot();
+    expect((await desk.device.value()).notes).toEqual(none);
+  });
+
   it("needs a grant for a state too, when the last byte of up is used", async () => {
     await desk.link();
     const { room } = await desk.device.info();
@@ -250,6 +282,7 @@ describe("T-20 value", () => {
       limit: LIMIT,
       asset: "EUR",
       link: "linked",
+      notes: { heardAgain: false, inDoubt: false, nothingLeft: false },
     });
     const { box } = await desk.device.seal("last", randomBytes(100));
     desk.server.open(box);
@@ -297,6 +330,7 @@ describe("T-20 value", () => {
     machine.press("reject");
     await refuses(ready, { code: "PRESENCE", refused: true });
     await refuses(ready, { code: "PRESENCE", refused: false });
+    await refuses(ready, { code: "PRESENCE", refused: false });
     machine.press();
     await desk.device.ready({ welcomeItem, again: 0, number: 0, cap: LIMIT + 1n });
     await desk.opens(desk.server.receipt(BALANCE, LIMIT + 1n, { call: 1 }));
@@ -306,11 +340,33 @@ describe("T-20 value", () => {
     machine.presence = "reject";
     await refuses((device) => device.state({ cap: 1n, ends: false }), { code: "PRESENCE", refused: true });
     machine.presence = "accept";
+    await refuses((device) => device.state({ cap: 1n, ends: true }), { code: "PRESENCE", refused: false });
     const { box } = await desk.device.state({ cap: 1n, ends: true });
     desk.server.end.used.up += 52;
     expect(decodeState(desk.server.open(box).text)).toEqual({
       ...{ down: 0, receiptSequence: 2, cap: LIMIT + 2n, ends: true },
     });
+  });
+
+  it("counts no press from before the question, none twice, and none over a loss of power", async () => {
+    const { machine } = desk;
+    const waiting = { code: "PRESENCE", refused: false };
+    const welcomeItem = await desk.welcome();
+    const cap = LIMIT + 1n;
+    const ready = (device: Device): Promise<unknown> => device.ready({ welcomeItem, again: 0, number: 0, cap });
+    machine.press();
+    await refuses(ready, waiting);
+    await desk.reboot();
+    machine.press();
+    await refuses(ready, waiting);
+    machine.press();
+    await ready(desk.device);
+    await desk.opens(desk.server.receipt(BALANCE, cap, { call: 1 }));
+    machine.press();
+    await refuses((device) => device.state({ cap: 1n, ends: false }), waiting);
+    machine.press();
+    await desk.device.state({ cap: 1n, ends: false });
+    await refuses((device) => device.state({ cap: 1n, ends: false }), waiting);
   });
 
   it("is allowed up to the limit without one, also in several steps", async () => {
@@ -339,10 +395,13 @@ describe("T-20 value", () => {
   });
 
   it("stays the highest number there is when more is allowed than fits", async () => {
-    desk.machine.presence = "accept";
-    await desk.ready(2n ** 64n - 1n);
+    const most = 2n ** 64n - 1n;
+    const welcomeItem = await desk.welcome();
+    await refuses((device) => device.ready({ welcomeItem, again: 0, number: 0, cap: most }), { code: "PRESENCE" });
+    desk.machine.press();
+    await desk.ready(most);
     await desk.ready(5n);
-    expect((await desk.device.value()).openCaps).toBe(2n ** 64n - 1n);
+    expect((await desk.device.value()).openCaps).toBe(most);
   });
 });
 

@@ -28,7 +28,6 @@ export const COMMANDS = {
 export function useToken(token: Token, type: number, payload: Uint8Array): Uint8Array {
   switch (type) {
     case COMMANDS.BEGIN:
-    case COMMANDS.RAISE:
       needLength(type, payload);
       throw new Failure("CALL_FIRST");
     case COMMANDS.SEAL:
@@ -70,7 +69,6 @@ function needLength(type: number, payload: Uint8Array): void {
 const LENGTHS: Readonly<Record<number, [number, number]>> = {
   [COMMANDS.BEGIN]: [8, 8],
   [COMMANDS.SEAL]: [4, LARGEST_PAYLOAD],
-  [COMMANDS.RAISE]: [4, 4],
   [COMMANDS.CALL]: [4, 4],
   [COMMANDS.READY]: [84, 84],
   [COMMANDS.STATE]: [12, 12],

@@ -6,7 +6,18 @@ import { concat, equal, equalRun, Failure, poly1305, readU32, readU64, u32 } fro
 import { COMMANDS, fields, usePad, useToken } from "./commands.ts";
 import { End, RESERVE, type Side } from "./end.ts";
 import { encodeInfo, type Info, padInfo } from "./info.ts";
-import { type Booted, type Chip, type Identity, identityPage, regions, SECTIONS, SECTOR, STATES } from "./journal.ts";
+import {
+  type Booted,
+  type Chip,
+  type Identity,
+  identityPage,
+  identityPages,
+  isWhole,
+  regions,
+  SECTIONS,
+  SECTOR,
+  STATES,
+} from "./journal.ts";
 import { NO_ADDRESSES, NO_RECEIPT, splitAddresses } from "./link.ts";
 import { type Button, LINK, type Terms, Token, type Value, valueReply } from "./token.ts";
 
@@ -36,6 +47,8 @@ export class Device {
   private written: Uint8Array = new Uint8Array(0);
   /** The identity pages as they lay there at boot, until others are written. */
   private pages: Uint8Array | undefined;
+  /** The identity copies, of even revisions and of odd ones. */
+  private copies: [Uint8Array, Uint8Array];
   private readonly booted: Pick<Booted, "info">;
 
   /** As a boot left it; without one, blank and booted for the first time. */
@@ -51,6 +64,7 @@ export class Device {
     this.pages = booted.pages;
     this.value = booted.value ?? noValue();
     this.revision = booted.revision ?? 0;
+    this.copies = booted.copies ?? [ERASED, ERASED];
     this.token = this.tokenOf();
   }
 
@@ -61,7 +75,8 @@ export class Device {
       this.button = 0;
       return found;
     };
-    return end?.isToken && identity ? new Token(end, identity, value, look) : undefined;
+    const namesFill = identity !== undefined && identity.generation === this.generation && this.generation !== 0;
+    return end?.isToken && identity ? new Token(end, identity, value, namesFill, look) : undefined;
   }
 
   /** The power goes and comes between two commands. */
@@ -101,10 +116,16 @@ export class Device {
     const [from, to] = statesOf(type);
     if (state < from || state > to) throw new Failure("WRONG_STATE", state);
     const held = this.held();
-    const reply = this.obey(type, payload);
-    const skipped = type === COMMANDS.CALL && readU32(payload, 0) === 1;
+    const { nextSlot } = this.end ?? { nextSlot: 0 };
+    let reply: Uint8Array;
+    try {
+      reply = this.obey(type, payload);
+    } finally {
+      // A slot that was given up stays given up also when the one behind it cannot be called with.
+      if (type === COMMANDS.CALL && this.end?.nextSlot !== nextSlot) this.journalSequence += 1;
+    }
     const taken = TAKING.includes(type) && this.held() !== held;
-    if (RECORDED.includes(type) || skipped || taken) this.journalSequence += 1;
+    if (RECORDED.includes(type) || taken) this.journalSequence += 1;
     return reply;
   }
 
@@ -149,7 +170,8 @@ export class Device {
     fields(payload, 0);
     const { state, identity, value, token } = this;
     const pad = state > STATES.filling && state < STATES.faulty;
-    return valueReply(pad ? value : noValue(), (pad && identity) || NO_TERMS, token?.link ?? LINK.none);
+    const none = { link: LINK.none, notes: 0 };
+    return valueReply(pad ? value : noValue(), (pad && identity) || NO_TERMS, token?.standing ?? none);
   }
 
   private useToken(token: Token, type: number, payload: Uint8Array): Uint8Array {
@@ -159,12 +181,25 @@ export class Device {
     return reply;
   }
 
-  /** Section 4: into the copy that is not in force. */
+  /** Section 4: into the copy that is not in force, with one record before it where a torn one may name that copy. */
   private rewriteIdentity(): void {
     const identity = this.identity as Identity;
-    this.revision += (this.revision + 1 - identity.revision) % 2 === 0 ? 2 : 1;
+    const inForce = identity.revision;
+    const first = this.revision + ((this.revision + 1 - inForce) % 2 === 0 ? 2 : 1);
+    const spared = this.isSpared(this.copies[(first & 1) as 0 | 1], first, inForce);
+    if (!spared) this.journalSequence += 1;
+    this.revision = spared ? first : first + 2;
     identity.revision = this.revision;
+    this.copies[(first & 1) as 0 | 1] = identityPages(identity);
     this.pages = undefined;
+  }
+
+  /** Whether no try of revision `wanted` came so far in this copy that its record may turn up. */
+  private isSpared(copy: Uint8Array, wanted: number, inForce: number): boolean {
+    const named = readU32(copy, 8);
+    if (named === 0xffffffff) return inForce === 1;
+    if (inForce === this.revision - 1) return named !== wanted;
+    return named < inForce && isWhole(copy, named);
   }
 
   private fill(payload: Uint8Array): Uint8Array {
@@ -197,7 +232,7 @@ export class Device {
     this.value = noValue();
     if (long) {
       const money = { sequence: readU32(payload, 128), balance: readU64(payload, 136), mac: payload.slice(144, 160) };
-      this.value.receipt = { ...NO_RECEIPT, ...money };
+      if (money.sequence > 0) this.value.receipt = { ...NO_RECEIPT, ...money };
     }
     const health = { claimed: payload.slice(12, 14), tested: payload.slice(32, 48), source: payload.slice(48, 112) };
     const pad = { side, padId, serial: new Uint8Array(8), padLength, split, burnUnit, slotsLow, slotsHigh };
@@ -233,6 +268,7 @@ export class Device {
     if (equal(poly1305(payload.subarray(0, 32), this.written), payload.subarray(32))) {
       end.pad.set(this.written);
       this.state = STATES.active;
+      this.copies = [ERASED, identityPages(this.identity as Identity)];
       this.token = this.tokenOf();
       this.journalSequence += 1;
     } else {
@@ -250,6 +286,8 @@ export class Device {
 
 /** The boot record is the first of the journal. */
 const FIRST_BOOT: Info = { state: STATES.blank, generation: 0, journalSequence: 1, bootEpoch: 1 };
+/** An identity copy that was never written. */
+const ERASED: Uint8Array = new Uint8Array(3 * 256).fill(0xff);
 const NO_TERMS: Terms = { asset: new Uint8Array(8), limit: 0n, list: NO_ADDRESSES };
 
 function noValue(): Value {

@@ -151,7 +151,9 @@ export class End {
 
   /** Whether low may take this split from high (FIND). */
   canTake(split: number): boolean {
-    const most = Math.min(this.end - RESERVE, this.end - this.used.down);
+    const { start, end } = this.verified;
+    const opened = start < end ? start : this.end;
+    const most = Math.min(this.end - RESERVE, this.end - this.used.down, opened);
     return split <= most && split % this.facts.burnUnit === 0;
   }
 

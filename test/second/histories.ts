@@ -1,7 +1,6 @@
 /**
  * Random histories of a token and its server, told to the built core and to the second implementation at once: whatever one answers the other
- * has to answer. Welcomes and boxes are right, nearly right and wrong; the server keeps the one promise that a device cannot check: it
- * raises no split over what it sealed.
+ * has to answer. Welcomes and boxes are right, nearly right and wrong, and the server raises splits over what it sealed.
  */
 import { Board } from "../../cli/vectors/board.ts";
 import { Random } from "../../simulator/index.ts";
@@ -45,8 +44,7 @@ class History {
     this.receipt = this.pick(0, 1, 7);
     const padLength = this.pick(16384, 114688);
     const chip = { sectors: 6 + padLength / 4096, burnUnit: 1 };
-    const none = this.receipt === 0 ? { balance: 0n } : {};
-    const issue = { burnUnit: this.unit, padLength, limit: this.limit, sequence: this.receipt, ...none };
+    const issue = { burnUnit: this.unit, padLength, limit: this.limit, sequence: this.receipt };
     const fill = tokenFill(issue);
     this.board = new Board(chip);
     this.board.boot();
@@ -115,7 +113,8 @@ class History {
   private aReceipt(): Sealed {
     const sequence = Math.max(0, this.receipt + this.pick(1, 1, 1, 2, 0, -1));
     const call = Math.max(0, this.call + this.pick(0, 0, 0, 1, -1));
-    const change = { sequence, call, up: this.end.used.up, flags: this.below(4) };
+    const up = Math.max(0, this.end.used.up - this.pick(0, 0, 1, this.unit, 4096));
+    const change = { sequence, call, up, flags: this.below(4) };
     const sealed = this.server.receipt(BigInt(this.below(10000)), BigInt(this.below(1000)), change);
     this.receipt = Math.max(this.receipt, sequence);
     return sealed;
@@ -160,15 +159,16 @@ class History {
   /** A split to be told: the right ones, and wrong ones that a device finds. */
   private split(): number {
     const { split, end, used } = this.end;
-    const most = this.server.end.end - this.server.end.used.down - box.LONGEST;
-    const higher = Math.min(split + this.unit * this.below(200), most - (most % this.unit));
+    const higher = split + this.unit * this.below(200);
     const unaligned = this.unit > 1 ? split + 1 : 0;
+    const opened = this.end.verified.start + this.unit * this.pick(0, 1);
     return this.pick(
       higher,
       higher,
       split,
       split - this.unit,
       unaligned,
+      opened,
       end - 1023,
       end - used.down + 1,
       0xffffffff,

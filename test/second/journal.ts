@@ -29,6 +29,8 @@ export interface JournalRecord extends Partial<Value> {
   downBurned: number;
   split: number;
   revision: number;
+  /** 0 where it is not given. */
+  carried?: number;
   pendingOffset: number;
   pendingLength: number;
 }
@@ -73,7 +75,7 @@ export function encodeRecord(record: JournalRecord): Uint8Array {
   bytes.set(u32(record.pendingOffset, record.pendingLength), 48);
   const { receipt = NO_RECEIPT, openCaps = 0n, answered = 0 } = record;
   bytes.set(concat(u32(receipt.sequence), u64(receipt.balance), u32(receipt.call, receipt.up), receipt.mac), 60);
-  bytes.set(concat(u64(openCaps), u32(answered)), 96);
+  bytes.set(concat(u64(openCaps), u32(answered, record.carried ?? 0)), 96);
   bytes.set(u32(crc32(bytes.subarray(0, 124))), 124);
   return bytes;
 }
@@ -87,6 +89,7 @@ function decodeRecord(bytes: Uint8Array): Required<JournalRecord> | undefined {
     ...{ sequence: at(4), bootEpoch: at(8), generation: at(12), state: bytes[16] as number, nextSlot: at(20) },
     ...{ upUsed: at(24), upBurned: at(28), downUsed: at(32), downBurned: at(36), split: at(40), revision: at(44) },
     ...{ pendingOffset: at(48), pendingLength: at(52), openCaps: readU64(bytes, 96), answered: at(104) },
+    carried: at(108),
     receipt: { sequence: at(60), balance: readU64(bytes, 64), call: at(72), up: at(76), mac: bytes.slice(80, 96) },
   };
 }
@@ -204,6 +207,7 @@ function join(records: Required<JournalRecord>[], side: Side | undefined, end: n
       joined[field] = Math.max(joined[field], record[field]);
     }
   }
+  joined.carried = Math.max(...records.map(({ revision, carried }) => (revision === joined.revision ? carried : 0)));
   if (side !== "high") return joined;
   joined.split = 0;
   joined.downUsed = 0;
@@ -219,8 +223,10 @@ function joinValue(records: Required<JournalRecord>[]): Value {
   const highest = Math.max(...records.map(({ receipt }) => receipt.sequence));
   const holding = records.filter(({ receipt }) => receipt.sequence === highest);
   const { receipt } = holding[0] as Required<JournalRecord>;
+  const since = Math.min(...holding.map(({ bootEpoch }) => bootEpoch));
+  const later = records.filter(({ bootEpoch }) => bootEpoch > since);
   let openCaps = 0n;
-  for (const record of holding) if (record.openCaps > openCaps) openCaps = record.openCaps;
+  for (const record of [...holding, ...later]) if (record.openCaps > openCaps) openCaps = record.openCaps;
   return { receipt, openCaps, answered: Math.max(...records.map(({ answered }) => answered)) };
 }
 
@@ -233,8 +239,10 @@ export interface Booted {
   end?: End;
   identity?: Identity;
   value?: Value;
-  /** Of the journal; that of the identity in force may be the one before. */
+  /** Of the journal; that of the identity in force may be an earlier one. */
   revision?: number;
+  /** Both identity copies as they lie there, of even revisions and of odd ones. */
+  copies?: [Uint8Array, Uint8Array];
 }
 
 /** Section 6. The flash is not changed. */
@@ -260,10 +268,10 @@ export function boot(chip: Chip, flash: Uint8Array, traps = 0): Booted {
   if (all.length === 0) return { info: { state: STATES.blank, ...common, ...noPad }, pad };
 
   const records = all.filter((record) => record.generation === generation);
-  const { state, revision } = join(records, undefined, 0);
+  const { state, revision, carried = 0 } = join(records, undefined, 0);
   if (state <= STATES.filling) return { info: { state, ...common, ...noPad }, pad };
 
-  const { pages, section } = identityInForce(chip, flash, revision, generation);
+  const { pages, section } = identityInForce(chip, flash, [revision, carried, revision - 1], generation);
   const identity = decodeIdentity(pages);
   if (section !== undefined) return { ...faulty(section), pages };
   if (!identity || !wouldBeFilled(identity, chip)) return { ...faulty(SECTIONS.identity), pages };
@@ -281,28 +289,49 @@ export function boot(chip: Chip, flash: Uint8Array, traps = 0): Booted {
   if (state >= STATES.inactive) burnAgain(end, records, burned);
   pad.set(end.pad);
   const value = joinValue(records);
-  return { info: { state, ...common, ...padInfo(identity, end) }, pad, pages, end, identity, value, revision };
+  const copies = copiesOn(chip, flash);
+  return { info: { state, ...common, ...padInfo(identity, end) }, pad, pages, end, identity, value, revision, copies };
 }
 
 /**
- * Step 4: the pages of the journal's revision and the section of the first that is not valid; or, when there is one and the copy of
- * the revision before is of the same fill, those of that.
+ * Step 4: the pages of the journal's revision, the first one, and the section of the first that is not valid; or, when there is one, those of
+ * the next revision that is whole and of the same fill.
  */
 function identityInForce(
   chip: Chip,
   flash: Uint8Array,
-  revision: number,
+  [revision, ...others]: [number, ...number[]],
   generation: number,
 ): { pages: Uint8Array; section: number | undefined } {
   const load = (which: number): { pages: Uint8Array; section: number | undefined } => {
-    const at = regions(chip).copies[(which % 2) as 0 | 1];
-    const pages = flash.slice(at, at + 3 * 256);
+    const pages = copiesOn(chip, flash)[which & 1] as Uint8Array;
     return { pages, section: invalidPage(pages, which) };
   };
   const named = load(revision);
-  const before = load(revision - 1);
-  const sameFill = before.section === undefined && generation !== 0 && readU32(before.pages, 144) === generation;
-  return named.section !== undefined && sameFill ? before : named;
+  if (named.section === undefined || generation === 0) return named;
+  const whole = others.map(load).filter(({ section }) => section === undefined);
+  return whole.find(({ pages }) => generationOf(pages) === generation) ?? named;
+}
+
+/** What page 0 says of the fill. */
+function generationOf(pages: Uint8Array): number {
+  return readU32(pages, 144);
+}
+
+/** The pages of both identity copies, valid or not. */
+function copiesOn(chip: Chip, flash: Uint8Array): [Uint8Array, Uint8Array] {
+  const [even, odd] = regions(chip).copies.map((at) => flash.slice(at, at + 3 * 256));
+  return [even as Uint8Array, odd as Uint8Array];
+}
+
+/** All three. */
+export function identityPages(identity: Identity): Uint8Array {
+  return concat(...[0, 1, 2].map((page) => identityPage(identity, page)));
+}
+
+/** Whether three pages are valid as a revision. */
+export function isWhole(pages: Uint8Array, revision: number): boolean {
+  return invalidPage(pages, revision) === undefined;
 }
 
 function validRecords(journal: Uint8Array): Required<JournalRecord>[] {

@@ -1,6 +1,6 @@
 /**
  * What a device is beyond an end of its pad when a server is at the other: calls, the link and the value (docs/SPEC.md sections 13 and 14).
- * As everywhere in this folder nothing has been changed when a Failure is thrown; writing and burning never fail.
+ * As everywhere in this folder nothing has been changed when a Failure is thrown, but for a slot that a CALL gave up; writing and burning never fail.
  */
 import * as box from "./box.ts";
 import { concat, Failure, readU32, u32, u64 } from "./box.ts";
@@ -40,22 +40,38 @@ export class Token {
   readonly end: End;
   readonly terms: Terms;
   readonly value: Value;
+  /** Whether page 0 of the identity in force names the journal's generation. */
+  private readonly namesFill: boolean;
   private readonly look: () => Button;
   link: number = LINK.none;
   /** What READY and every STATE of this link allowed together. */
   private caps = 0n;
+  /** The up mark behind the last STATE that allowed more. */
+  private raisedAt = 0;
+  /** Of the welcome of this link. */
+  private notes = 0;
+  /** The button was asked for and has not answered. */
+  private asked = false;
 
-  constructor(end: End, terms: Terms, value: Value, look: () => Button) {
+  constructor(end: End, terms: Terms, value: Value, namesFill: boolean, look: () => Button) {
     this.end = end;
     this.terms = terms;
     this.value = value;
+    this.namesFill = namesFill;
     this.look = look;
+    this.raisedAt = end.used.up;
   }
 
-  /** A boot ends the link. */
+  /** A boot ends the link, and a question. */
   forget(): void {
     this.link = LINK.none;
     this.caps = 0n;
+    this.raisedAt = this.end.used.up;
+    this.asked = false;
+  }
+
+  get standing(): Standing {
+    return { link: this.link, notes: this.link === LINK.none ? 0 : this.notes };
   }
 
   /** The slot of the call and its tag. */
@@ -66,6 +82,8 @@ export class Token {
     if (slot >= end.slots.low) throw new Failure("SLOTS_EXHAUSTED", 0, end.slots.low);
     if (skip) end.burn(end.slotAt("low", end.nextSlot), SLOT_SIZE);
     end.nextSlot = slot;
+    const at = end.slotAt("low", slot);
+    box.refuseSuspicious(end.slice(at, SLOT_SIZE), at);
     return { slot, tag: end.slice(end.slotAt("low", slot), 16) };
   }
 
@@ -75,20 +93,23 @@ export class Token {
     if (readU32(item, 0) !== 0x40030) throw new Failure("BAD_ARGUMENT", 0);
     if (end.nextSlot >= end.slots.low) throw new Failure("SLOTS_EXHAUSTED", 0, end.slots.low);
     const slot = end.slotAt("low", end.nextSlot);
+    box.refuseSuspicious(end.slice(slot, SLOT_SIZE), slot);
     const { text } = end.openAt(slot + 16, 80, item);
     const welcome = readWelcome(text);
     this.refuseOlder(welcome);
-    if (!end.canTake(welcome.split)) throw new Failure("BAD_ARGUMENT", 12);
+    if (welcome.split > end.split && !end.canTake(welcome.split)) throw new Failure("BAD_ARGUMENT", 12);
     const aligned = again % end.facts.burnUnit === 0;
     if (!aligned || again < welcome.up || again > end.used.up) throw new Failure("BAD_ARGUMENT", 68);
     if (cap > this.terms.limit) this.askPresence();
 
     end.nextSlot += 1;
-    end.split = Math.max(end.split, welcome.split);
+    end.split = welcome.split;
     value.answered = end.nextSlot;
     value.openCaps = sumOf(value.openCaps, cap);
     this.link = LINK.ready;
+    this.notes = welcome.notes;
     this.caps = cap;
+    this.raisedAt = 0;
     const marks = { again, next: end.used.up, number, down: end.used.down, split: end.split };
     const ready = readyText({ ...marks, cap, receipt: value.receipt });
     const sealed = end.sealAt(slot + 96, end.slice(slot + 96, 96), "up", box.READY, ready);
@@ -114,7 +135,9 @@ export class Token {
 
   private askPresence(): void {
     const button = this.look();
-    if (button !== 1) throw new Failure("PRESENCE", button === 2 ? 1 : 0);
+    const answered = this.asked && button !== 0;
+    this.asked = !answered;
+    if (!answered || button === 2) throw new Failure("PRESENCE", answered ? 1 : 0);
   }
 
   needLink(): void {
@@ -132,6 +155,7 @@ export class Token {
     const sealed = end.seal(box.STATE, stateText(text));
     this.caps = sum;
     value.openCaps = sumOf(value.openCaps, cap);
+    if (cap > 0n) this.raisedAt = end.used.up;
     return sealed;
   }
 
@@ -156,7 +180,7 @@ export class Token {
     if (mine && this.link === LINK.ready) this.link = LINK.linked;
     if (receipt.sequence <= value.receipt.sequence) return false;
     value.receipt = receipt;
-    if (mine) value.openCaps = open;
+    if (mine && receipt.up >= this.raisedAt) value.openCaps = open;
     return true;
   }
 
@@ -168,7 +192,7 @@ export class Token {
 
   private takeAddresses(text: Uint8Array): boolean {
     const list = readAddresses(text);
-    if (list === undefined || list.number <= this.terms.list.number) return false;
+    if (list === undefined || list.number <= this.terms.list.number || !this.namesFill) return false;
     this.terms.list = list;
     return true;
   }
@@ -180,9 +204,19 @@ function sumOf(a: bigint, b: bigint): bigint {
   return a + b > most ? most : a + b;
 }
 
+/** How a device stands to its server. */
+export interface Standing {
+  link: number;
+  notes: number;
+}
+
 /** The 56 bytes of VALUE. */
-export function valueReply({ receipt, openCaps, answered }: Value, { limit, asset }: Terms, link: number): Uint8Array {
+export function valueReply(
+  { receipt, openCaps, answered }: Value,
+  { limit, asset }: Terms,
+  { link, notes }: Standing,
+): Uint8Array {
   const { sequence, call, balance, up } = receipt;
   const money = concat(u32(sequence, call), u64(balance), u64(openCaps), u32(up, answered), u64(limit), asset);
-  return concat(money, u32(link, 0));
+  return concat(money, Uint8Array.of(link, notes), new Uint8Array(6));
 }

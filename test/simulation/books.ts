@@ -1,9 +1,9 @@
 // The books as somebody reads them who believes none of what is kept beside the journal: every balance derived again, what all
 // accounts have together, and for each token what its answers say that it paid against what was taken from it.
 
-import { HAND } from "./hand.ts";
 import type { Statement } from "better-sqlite3";
 import type { Server } from "../../server/index.ts";
+import { HAND } from "./hand.ts";
 
 /** A token as the books have it. */
 export interface TokenBooks {
@@ -43,7 +43,8 @@ export function auditBooks(server: Server): string[] {
   const derived = new Map<bigint, bigint>();
   const held = new Map<bigint, bigint>();
   const holds = new Map<bigint, { source: bigint; amount: bigint }>();
-  const add = (map: Map<bigint, bigint>, account: bigint, amount: bigint) => map.set(account, (map.get(account) ?? 0n) + amount);
+  const add = (map: Map<bigint, bigint>, account: bigint, amount: bigint) =>
+    map.set(account, (map.get(account) ?? 0n) + amount);
   type Row = { id: bigint; kind: string; source: bigint; target: bigint; amount: bigint; hold: bigint | null };
   for (const row of db.prepare("SELECT * FROM journal ORDER BY id").safeIntegers().all() as Row[]) {
     const { id, kind, source, target, amount, hold } = row;
@@ -65,14 +66,17 @@ export function auditBooks(server: Server): string[] {
   type Account = { id: bigint; kind: string; balance: bigint; held: bigint; floor: bigint | null };
   for (const account of db.prepare("SELECT * FROM account").safeIntegers().all() as Account[]) {
     const { id, balance, floor } = account;
-    if (balance !== (derived.get(id) ?? 0n)) wrong.push(`account ${id} has ${balance}, and follows ${derived.get(id) ?? 0n}`);
-    if (account.held !== (held.get(id) ?? 0n)) wrong.push(`account ${id} holds ${account.held}, and follows ${held.get(id) ?? 0n}`);
+    if (balance !== (derived.get(id) ?? 0n))
+      wrong.push(`account ${id} has ${balance}, and follows ${derived.get(id) ?? 0n}`);
+    if (account.held !== (held.get(id) ?? 0n))
+      wrong.push(`account ${id} holds ${account.held}, and follows ${held.get(id) ?? 0n}`);
     if (floor !== null && balance < floor) wrong.push(`account ${id} has ${balance}, below its floor`);
   }
   if (!sumsAreZero(server)) wrong.push("the accounts of an asset do not sum to zero");
   const { token } = server;
   const report = aside(() => token.store.transact(() => token.ledger.audit()));
-  for (const { name, stated, derived } of report.disagreements) wrong.push(`audit: ${name} stands ${stated}, follows ${derived}`);
+  for (const { name, stated, derived } of report.disagreements)
+    wrong.push(`audit: ${name} stands ${stated}, follows ${derived}`);
   return wrong;
 }
 
@@ -96,10 +100,10 @@ const statements = new WeakMap<object, Map<string, Statement>>();
 
 function prepared(server: Server, sql: string, money = false): Statement {
   const { db } = server.token.store;
-  let known = statements.get(db);
-  if (known === undefined) statements.set(db, (known = new Map()));
-  let statement = known.get(sql);
-  if (statement === undefined) known.set(sql, (statement = db.prepare(sql).safeIntegers(money)));
+  const known = statements.get(db) ?? new Map<string, Statement>();
+  statements.set(db, known);
+  const statement = known.get(sql) ?? db.prepare(sql).safeIntegers(money);
+  known.set(sql, statement);
   return statement;
 }
 
@@ -110,7 +114,10 @@ export function readToken(server: Server, name: string): TokenBooks {
     balance: bigint;
     held: bigint;
   };
-  const moves = prepared(server, MOVES, true).get({ account: row.account }) as Record<"taken" | "corrected", bigint | null>;
+  const moves = prepared(server, MOVES, true).get({ account: row.account }) as Record<
+    "taken" | "corrected",
+    bigint | null
+  >;
   const [taken, corrected] = [moves.taken ?? 0n, moves.corrected ?? 0n];
   return { ...account, taken, corrected, row };
 }

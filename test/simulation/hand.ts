@@ -12,8 +12,8 @@ export class Gone extends Error {}
 /** What one server process has opened. */
 export interface Life {
   dead: boolean;
-  /** Why writes fail now: the disk takes no more. */
-  full: boolean;
+  /** The disk takes no more: files cannot grow, or a commit finds that out. */
+  full: "no" | "files" | "commits";
   readonly databases: Set<{ close(): unknown; readonly open: boolean }>;
   readonly files: Set<number>;
 }

@@ -44,8 +44,12 @@ export class ServerHost implements Host {
   /** What the clock of the server is ahead of the time. */
   clockOffset = 0;
   readonly blows: Blow[] = [];
+  /** A process of it has ended out of order. */
+  wasKilled = false;
   /** Called when a server serves. */
   onStart: (server: Server) => void = () => {};
+  /** Called when a server cannot start. */
+  onFailure: (error: Error) => void = () => {};
   /** What the server logs. */
   onLog: (level: string, facts: object, sentence: string) => void = () => {};
   /** Called behind each commit that is durable. */
@@ -78,7 +82,14 @@ export class ServerHost implements Host {
 
   /** @throws what the start failed with, unless it was killed at it */
   async start(): Promise<void> {
-    const process: Process = { dead: false, full: false, server: null, lines: new Set(), databases: new Set(), files: new Set() };
+    const process: Process = {
+      dead: false,
+      full: "no",
+      server: null,
+      lines: new Set(),
+      databases: new Set(),
+      files: new Set(),
+    };
     this.#process = process;
     HAND.life = process;
     const clock = {
@@ -197,6 +208,7 @@ export class ServerHost implements Host {
     }
     HAND.unsynced.clear();
     process.dead = true;
+    this.wasKilled = true;
     const old = this.#directory;
     this.#directory = left;
     for (const line of process.lines) line.gone();
@@ -209,6 +221,11 @@ export class ServerHost implements Host {
   }
 
   async #startAgain(): Promise<void> {
-    if (this.#process?.dead) await this.start();
+    if (!this.#process?.dead) return;
+    try {
+      await this.start();
+    } catch (error) {
+      this.onFailure(error as Error);
+    }
   }
 }

@@ -1,14 +1,14 @@
 // What goes wrong in a world, and when: drawn from the seed, all of it in the first seconds. Messages meet their fate one by one;
 // blows wait for a write or for a call of the device's core; the rest comes at its time.
 
-import { type Cut, type MachineSnapshot, Machine, builtCore, Flash, TEARS } from "../../simulator/index.ts";
+import { builtCore, type Cut, Flash, Machine, type MachineSnapshot, TEARS } from "../../simulator/index.ts";
 import { CLIENT_DISK, type Owner } from "./client-disk.ts";
 import type { Fault } from "./faults.ts";
 import { HAND, type Moment, type Point } from "./hand.ts";
 import type { Backup } from "./host.ts";
 import type { Fate } from "./network.ts";
 import { Person } from "./person.ts";
-import { type Place, TROUBLED_MS, type World } from "./world.ts";
+import { type Place, TROUBLED_MS, type Troubled } from "./place.ts";
 
 /** One message in so many meets a fate that its world has. */
 const RARE = 14;
@@ -16,15 +16,21 @@ const MOST_LATE_MS = 3000;
 const FULL_MS = 400;
 
 export class Misfortune {
-  readonly #world: World;
+  readonly #world: Troubled;
   readonly #fates: readonly Fault[];
   #snapshots: Map<Place, MachineSnapshot> = new Map();
   #newest: Map<Place, MachineSnapshot> = new Map();
   #strikes: { owner: Owner; person: Person; countdown: number; power: boolean } | null = null;
 
-  constructor(world: World) {
+  constructor(world: Troubled) {
     this.#world = world;
-    const fates = ["message lost", "message repeated", "messages reordered", "message delayed", "connection cut"] as const;
+    const fates = [
+      "message lost",
+      "message repeated",
+      "messages reordered",
+      "message delayed",
+      "connection cut",
+    ] as const;
     this.#fates = fates.filter((fault) => world.faults.has(fault));
     HAND.onFull = () => world.fired("server's disk full");
     CLIENT_DISK.onFull = () => world.fired("client's disk full");
@@ -41,8 +47,12 @@ export class Misfortune {
     often("server killed before a commit", () => this.#blow("server killed before a commit", "store", "before"));
     often("server killed in a commit", () => this.#blow("server killed in a commit", "store", "during"));
     often("server killed after a commit", () => this.#blow("server killed after a commit", "store", "after"));
-    often("server killed at a limits write", () => this.#blow("server killed at a limits write", "limits", this.#moment()));
-    often("server killed at a vault write", () => this.#blow("server killed at a vault write", "vault", this.#moment()));
+    often("server killed at a limits write", () =>
+      this.#blow("server killed at a limits write", "limits", this.#moment()),
+    );
+    often("server killed at a vault write", () =>
+      this.#blow("server killed at a vault write", "vault", this.#moment()),
+    );
     often("server killed between writes", () => {
       if (this.#world.host.server === null) return;
       this.#world.fired("server killed between writes");
@@ -72,7 +82,7 @@ export class Misfortune {
       place.copy?.machine.disarm();
       if (place.inDoubt) this.#world.resolve(place);
     }
-    this.#fullServer(false);
+    this.#fullServer("no");
     for (const { person } of places) if (person.process !== null) person.process.full = false;
   }
 
@@ -124,17 +134,19 @@ export class Misfortune {
 
   #fillServersDisk(): void {
     const { time, random } = this.#world;
-    this.#fullServer(true);
-    time.after(50 + random.below(FULL_MS), () => this.#fullServer(false));
+    this.#fullServer((["files", "commits"] as const)[random.below(2)]!);
+    time.after(50 + random.below(FULL_MS), () => this.#fullServer("no"));
   }
 
   /** The database can grow no more, and the other files take no more. */
-  #fullServer(full: boolean): void {
+  #fullServer(full: "no" | "files" | "commits"): void {
     const { life, server } = this.#world.host;
     if (life === null || server === null || life.dead) return;
     life.full = full;
     const { db } = server.token.store;
-    db.pragma(`max_page_count = ${full ? (db.pragma("page_count", { simple: true }) as number) : 1_000_000}`);
+    db.pragma(
+      `max_page_count = ${full === "files" ? (db.pragma("page_count", { simple: true }) as number) : 1_000_000}`,
+    );
   }
 
   #restoreDatabase(): void {
@@ -210,7 +222,7 @@ export class Misfortune {
     const place = this.#someone();
     const { token, person, observer } = place;
     if (person.machine.state !== "on" || place.copy !== null || place.older) return;
-    const { sectors } = { sectors: person.machine.flash.size / 4096 };
+    const sectors = person.machine.flash.size / 4096;
     const machine = new Machine({ core: builtCore(), flash: new Flash({ sectors, seed: 1 }), entropy: 2 });
     machine.powerOn();
     machine.restore(person.machine.snapshot());
@@ -229,10 +241,13 @@ export class Misfortune {
   }
 
   #strikeClient(power: boolean): void {
-    const { random } = this.#world;
+    const { random, time } = this.#world;
     const { person } = this.#someone();
-    if (person.process === null) return;
-    this.#strikes = { owner: person.process, person, countdown: 1 + random.below(12), power };
+    if (person.process === null) {
+      if (!this.#world.calm && !person.done) time.after(20, () => this.#strikeClient(power));
+      return;
+    }
+    this.#strikes = { owner: person.process, person, countdown: 1 + random.below(30), power };
   }
 
   #strike(owner: Owner): boolean {

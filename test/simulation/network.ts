@@ -6,7 +6,13 @@ import type { Link } from "../../server/token/index.ts";
 import type { Tap } from "./observer.ts";
 
 /** What befalls a message. A cut lets so many of its bytes through. */
-export type Fate = "arrives" | "is lost" | "comes twice" | "is overtaken" | { readonly cutAt: number } | { readonly late: number };
+export type Fate =
+  | "arrives"
+  | "is lost"
+  | "comes twice"
+  | "is overtaken"
+  | { readonly cutAt: number }
+  | { readonly late: number };
 
 /** What a network asks of its world. */
 export interface Weather {
@@ -31,17 +37,15 @@ class Pipe {
   readonly #hear: (bytes: Uint8Array) => void;
   readonly #cut: () => void;
   #lastAt = 0;
-  #clock = 0;
   #overtaken: Uint8Array | null = null;
   #held: (() => void)[] | null = null;
-  #now: () => number;
+  readonly #now: () => number;
 
   constructor(weather: Weather, now: () => number, hear: (bytes: Uint8Array) => void, cut: () => void) {
     this.#weather = weather;
     this.#now = now;
     this.#hear = hear;
     this.#cut = cut;
-    void this.#clock;
   }
 
   send(bytes: Uint8Array): void {

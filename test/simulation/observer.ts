@@ -5,11 +5,14 @@
 
 import { createHash } from "node:crypto";
 import { poly1305 } from "@noble/ciphers/_poly1305.js";
+import { decode } from "cborg";
 import {
   boxCost,
   boxOffset,
   type Direction,
   decodeReady,
+  decodeReceipt,
+  decodeState,
   decodeWelcome,
   ItemReader,
   KIND_NUMBER,
@@ -45,6 +48,8 @@ export class Observer {
   readonly slots: ReadonlyMap<string, number>;
   /** Marks at which boxes were seen: one that is sent again lies where it lay. */
   readonly marks: Readonly<Record<Direction, Set<number>>> = { up: new Set(), down: new Set() };
+  /** Which service a request asks, by its id. */
+  serviceOf: (id: string) => string | undefined = () => undefined;
   bytesUsed = 0;
   bytesReused = 0;
   boxes = 0;
@@ -126,6 +131,11 @@ class Connection {
   #ready: Ready | null = null;
   readonly #marks: { up: number; down: number } = { up: 0, down: 0 };
   #foreign = false;
+  /** What this link allows, and what answers that were sealed in it have charged. */
+  #cap = 0n;
+  #begun = false;
+  #charged = 0n;
+  #run: Uint8Array[] = [];
 
   constructor(observer: Observer, hand: string) {
     this.#observer = observer;
@@ -183,6 +193,7 @@ class Connection {
       this.#foreign = true;
       return;
     }
+    this.#cap = this.#ready.cap;
     this.#marks.up = this.#welcome.up;
     this.#marks.down = this.#ready.down;
   }
@@ -200,13 +211,32 @@ class Connection {
     const jumps = direction === "up" ? (expected === ready.again ? [ready.next] : []) : [this.#welcome!.down];
     const known = this.#observer.marks[direction];
     for (const mark of new Set([expected, ...jumps, ...known])) {
-      if (this.#open(direction, item, boxOffset(shape, direction, mark, cost)) === null) continue;
+      const text = this.#open(direction, item, boxOffset(shape, direction, mark, cost));
+      if (text === null) continue;
       known.add(mark);
       this.#marks[direction] = mark + cost;
+      this.#watchCap(direction, item.kind, mark, text);
       return;
     }
     this.#observer.find(`a ${item.kind} ${direction}, expected at mark ${expected}, lies nowhere`);
     this.#foreign = true;
+  }
+
+  /**
+   * In one link no more is charged than it allows: by the answers behind its first receipt, since what comes before is of
+   * earlier ones. A slow service was held what it costs in the link that asked.
+   */
+  #watchCap(direction: Direction, kind: LinkItem["kind"], mark: number, text: Uint8Array): void {
+    // A STATE that is sent again was sealed before READY, and tells the cap of an earlier link.
+    if (kind === "state" && mark >= this.#ready!.next) this.#cap = decodeState(text)?.cap ?? this.#cap;
+    if (kind === "receipt") this.#begun ||= decodeReceipt(text)?.call === this.#slot + 1;
+    if (direction === "up" || (kind !== "data" && kind !== "last") || !this.#begun) return;
+    this.#run.push(text);
+    if (kind === "data") return;
+    const { id, charged } = decode(Buffer.concat(this.#run.splice(0))) as { id: Uint8Array; charged: number };
+    if (this.#observer.serviceOf(hex(id)) === "dig") return;
+    this.#charged += BigInt(charged);
+    if (this.#charged > this.#cap) this.#observer.find(`a link that allows ${this.#cap} was charged ${this.#charged}`);
   }
 
   /** The text of an item that lies here, booked; null when its tag does not fit. */

@@ -2,7 +2,7 @@
 // moment and started again with the same directory. What was asked and what was answered is written down here, outside of
 // everything that can be killed.
 
-import { type Clock, type Device, isDriverError, openDevice } from "../../host/driver/index.ts";
+import { type Clock, isDriverError, openDevice } from "../../host/driver/index.ts";
 import { type Answer, isLinkFailure, type Link, type LinkEvent, LinkFailure, openLink } from "../../host/link/index.ts";
 import type { Info, Value } from "../../host/protocol/index.ts";
 import { lineTo, type Machine, type Random } from "../../simulator/index.ts";
@@ -24,9 +24,10 @@ export interface Asked {
 
 export interface Answered {
   readonly ok: boolean;
+  /** What the service failed with. */
+  readonly error: string | null;
   readonly charged: bigint;
   readonly balance: bigint;
-  readonly at: number;
 }
 
 /** What a person asks of the world. */
@@ -57,7 +58,7 @@ const ORDINARY: readonly string[] = [
 /** How a token may end for good. */
 const FINAL: readonly string[] = ["SLOTS_EXHAUSTED", "VALUE_CLOSED", "EXHAUSTED"];
 
-const SERVICES = ["echo", "echo", "echo", "store", "dig", "fails"] as const;
+const SERVICES = ["echo", "echo", "store", "dig", "dig", "fails"] as const;
 const MOST_AT_ONCE = 4;
 
 export class Person {
@@ -144,7 +145,8 @@ export class Person {
     if (code === undefined || typeof code !== "string") throw error;
     if (code === "DEVICE_OLDER" || code === "SERVER_OLDER") this.olderSaid = code;
     else if (FINAL.includes(code)) this.over = code;
-    else if (!ORDINARY.includes(code)) this.#world.find(`${this.hand} of ${this.token.tariff} failed with ${(error as Error).stack}`);
+    else if (!ORDINARY.includes(code))
+      this.#world.find(`${this.hand} of ${this.token.tariff} failed with ${(error as Error).stack}`);
     return { code };
   }
 
@@ -156,6 +158,7 @@ export class Person {
     return {
       ...line,
       write: async (bytes: Uint8Array) => {
+        if (owner !== null && !owner.dead) CLIENT_DISK.strikes(owner);
         if (owner?.dead) await new Promise(() => {});
         await line.write(bytes);
         if (machine.state !== "on") tell(new Error("unplugged"));
@@ -172,7 +175,7 @@ export class Person {
     const device = await openDevice(() => this.#plugIn(owner), { clock });
     try {
       const before = await device.value();
-      const cap = random.below(4) === 0 && !calm ? BigInt(random.below(60)) : before.receipt.balance;
+      const cap = random.below(2) === 0 && !calm ? BigInt(random.below(60)) : before.receipt.balance;
       const link = await openLink(device, {
         directory: this.#directory,
         cap: cap < before.limit ? cap : before.limit,
@@ -184,7 +187,9 @@ export class Person {
         },
         clock,
         onEvent: ({ kind, ...facts }: LinkEvent) =>
-          this.#world.trace(`${this.token.tariff} ${kind} ${"error" in facts ? (facts.error as Error).message : "reason" in facts ? facts.reason : ""}`),
+          this.#world.trace(
+            `${this.token.tariff} ${kind} ${"error" in facts ? (facts.error as Error).message : "reason" in facts ? facts.reason : ""}`,
+          ),
       });
       try {
         return await this.#conversation(owner, link, calm);
@@ -201,7 +206,8 @@ export class Person {
     const { time, random } = this.#world;
     const pending = await link.pending();
     const kept = new Set(pending.map(({ id }) => id));
-    for (const asked of this.asked.values()) if (asked.answer === null && !kept.has(asked.id)) asked.refused ??= "never kept";
+    for (const asked of this.asked.values())
+      if (asked.answer === null && !kept.has(asked.id)) asked.refused ??= "never kept";
     for (const { id, answer } of pending) {
       const asked = this.asked.get(id);
       if (asked === undefined) this.#world.find(`a request is pending that nobody made: ${id}`);
@@ -227,7 +233,10 @@ export class Person {
     const service = this.token.tariff === "tied" ? "echo" : SERVICES[random.below(SERVICES.length)]!;
     const body = new Uint8Array(random.below(6) === 0 ? 4000 + random.below(2500) : random.below(300));
     random.fill(body);
-    const sent = service === "store" ? { action: "put", name: `file ${random.below(3)}`, offset: 0, bytes: body, end: true } : body;
+    const sent =
+      service === "store"
+        ? { action: "put", name: `file ${random.below(3)}`, offset: 0, bytes: body, end: true }
+        : body;
     const answered = link.request(service, sent);
     // A request takes its id before anything else.
     const id = Buffer.from(DRAWN.last).toString("hex");
@@ -240,15 +249,15 @@ export class Person {
   /** Writes down what came of a request; what says nothing of its outcome leaves it open. */
   async #settle(owner: Owner, asked: Asked | null, answering: Promise<Answer>): Promise<void> {
     let answer: Answered & { readonly body?: unknown };
-    const at = () => this.#world.time.now;
     try {
       const { charged, balance, body, id } = await answering;
       if (asked !== null && id !== asked.id) this.#world.find(`${asked.id} got the answer of ${id}`);
-      answer = { ok: true, charged, balance, body, at: at() };
+      answer = { ok: true, error: null, charged, balance, body };
     } catch (error) {
       if (isLinkFailure(error, "SERVICE_ERROR") || isLinkFailure(error, "CAP_EXCEEDED")) {
         const { charged, balance } = error.facts;
-        answer = { ok: false, charged, balance, at: at() };
+        const code = "error" in error.facts ? error.facts.error : error.code;
+        answer = { ok: false, error: code, charged, balance };
       } else if (error instanceof LinkFailure && ["NEED_GRANT", "EXHAUSTED"].includes(error.code)) {
         if (asked !== null) asked.refused = error.code;
         return;
@@ -257,8 +266,10 @@ export class Person {
       }
     }
     if (owner.dead || asked === null) return;
-    this.#world.trace(`${this.token.tariff} ${asked.id} is answered: ${answer.ok}, charged ${answer.charged}, balance ${answer.balance}`);
-    const { ok, charged, balance } = answer;
+    this.#world.trace(
+      `${this.token.tariff} ${asked.id} is answered: ${answer.error ?? "ok"}, charged ${answer.charged}, balance ${answer.balance}`,
+    );
+    const { ok, error, charged, balance } = answer;
     const known = asked.answer;
     if (known !== null && (known.ok !== ok || known.charged !== charged || known.balance !== balance)) {
       this.#world.find(`${asked.service} ${asked.id} got two answers`);
@@ -266,9 +277,6 @@ export class Person {
     if (ok && asked.service !== "store" && Buffer.compare(answer.body as Uint8Array, asked.body) !== 0) {
       this.#world.find(`${asked.service} ${asked.id} got another body back`);
     }
-    asked.answer ??= { ok, charged, balance, at: answer.at };
+    asked.answer ??= { ok, error, charged, balance };
   }
 }
-
-/** A session of its own with a device. */
-export type { Device };

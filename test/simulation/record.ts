@@ -15,6 +15,7 @@ export interface Recorded {
 
 const DATA = 1;
 const LAST = 2;
+const KEY = 32;
 const NOBODY = "00".repeat(16);
 
 export class Record {
@@ -51,15 +52,23 @@ export class Record {
       run ??= { mark, parts: [] };
       run.parts.push(text);
       if (kind === DATA) continue;
-      this.#seen.add(run.mark);
-      for (let part = 1, at = run.mark; part < run.parts.length; part++) this.#seen.add((at += 32 + run.parts[part - 1]!.length));
+      let at = run.mark;
+      for (const part of run.parts) {
+        this.#seen.add(at);
+        at += KEY + part.length;
+      }
       this.#take(Buffer.concat(run.parts));
       run = null;
     }
   }
 
   #take(text: Uint8Array): void {
-    const { id, ok, charged, balance } = decode(text) as { id: Uint8Array; ok: boolean; charged: number; balance: number };
+    const { id, ok, charged, balance } = decode(text) as {
+      id: Uint8Array;
+      ok: boolean;
+      charged: number;
+      balance: number;
+    };
     const name = Buffer.from(id).toString("hex");
     if (name === NOBODY) {
       this.unreadable += BigInt(charged);

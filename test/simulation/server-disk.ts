@@ -34,12 +34,18 @@ export function closeSync(file: number): void {
   fs.closeSync(file);
 }
 
-export function writeSync(file: number, bytes: Uint8Array, at: number, length: number, position: number | null): number {
+export function writeSync(
+  file: number,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  position: number | null,
+): number {
   alive(file);
   const { path, life } = open.get(file)!;
   const point = pointOf(path);
   const before = fs.fstatSync(file).size;
-  if (life?.full) {
+  if (life?.full === "files") {
     HAND.onFull(point);
     const part = length >> 1;
     // A full disk takes a part, and nothing the next time.

@@ -27,7 +27,10 @@ const fails: PromptService<Uint8Array> = {
   name: "fails",
   class: "information",
   schema,
-  tables: { name: "fails", sql: "CREATE TABLE fails (number INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE) STRICT;" },
+  tables: {
+    name: "fails",
+    sql: "CREATE TABLE fails (number INTEGER PRIMARY KEY, request TEXT NOT NULL UNIQUE) STRICT;",
+  },
   serve: ({ store, requestKey }, body) => {
     store.db.prepare("INSERT INTO fails (request) VALUES (?)").run(requestKey);
     if (body.length % 2 === 1) throw new ServiceError("REFUSED", { reason: "an odd number of bytes" });

@@ -7,6 +7,7 @@ import { Gone, HAND, type Life } from "./hand.ts";
 
 export default class Database extends Real {
   readonly #life: Life | null = HAND.life;
+  #synced: boolean | null = null;
 
   constructor(path: string, options?: Real.Options) {
     if (HAND.life?.dead) throw new Gone("a dead process opens a database");
@@ -25,6 +26,10 @@ export default class Database extends Real {
 
   #commit(run: () => Real.RunResult): Real.RunResult {
     if (this.#life?.dead) throw new Gone("a dead process commits");
+    if (this.#life?.full === "commits") {
+      HAND.onFull("store");
+      throw new Real.SqliteError("database or disk is full", "SQLITE_FULL");
+    }
     const path = `${this.name}-wal`;
     const size = () => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const from = size();
@@ -32,7 +37,8 @@ export default class Database extends Real {
     const result = run();
     const to = size();
     // What SQLite was not asked to sync is lost with the power.
-    if ((super.pragma("synchronous", { simple: true }) as number) < 2 && !HAND.unsynced.has(path)) HAND.unsynced.set(path, from);
+    this.#synced ??= (super.pragma("synchronous", { simple: true }) as number) >= 2;
+    if (!this.#synced && !HAND.unsynced.has(path)) HAND.unsynced.set(path, from);
     HAND.strike("store", "during", { path, from, to });
     HAND.strike("store", "after", { path, from, to });
     return result;

@@ -44,7 +44,10 @@ export function setStage(defect: Defect | null): void {
   });
   const draw = (bytes: Uint8Array) => DRAWN.fill(bytes);
   const randomBytes = (size: number) => draw(Buffer.alloc(size));
-  Object.assign(crypto, { randomBytes, randomUUID: () => `uuid-${Buffer.from(draw(new Uint8Array(16))).toString("hex")}` });
+  Object.assign(crypto, {
+    randomBytes,
+    randomUUID: () => `uuid-${Buffer.from(draw(new Uint8Array(16))).toString("hex")}`,
+  });
   syncBuiltinESMExports();
   Object.defineProperty(webcrypto, "getRandomValues", { value: draw });
 }

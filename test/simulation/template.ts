@@ -27,7 +27,7 @@ export interface Template {
   readonly tokens: readonly Token[];
 }
 
-export const silent: Logger = pino({ level: "silent" });
+const silent: Logger = pino({ level: "silent" });
 export const ADDRESS = "tcp://server.test:1";
 
 const SECTORS_BEFORE_PAD = 32;
@@ -77,14 +77,22 @@ async function make(time: Time): Promise<Template> {
   const directory = join(scratch(), "server");
   mkdirSync(directory);
   createServer(directory, CONFIG);
-  const server = await openServer(directory, { log: silent, clock: { now: () => time.now, after: () => () => {} }, services });
+  const server = await openServer(directory, {
+    log: silent,
+    clock: { now: () => time.now, after: () => () => {} },
+    services,
+  });
   const tokens: Token[] = [];
   for (const { sectors, ...order } of ORDERS) {
     const issue = server.issue({ ...order, padLength: sectors * 4096, burnUnit: 1 });
     const { parameters } = issue;
     const bytes = DRAWN.fill(new Uint8Array(parameters.padLength));
     issue.write(bytes.slice());
-    const machine = new Machine({ core: builtCore(), flash: new Flash({ sectors: sectors + SECTORS_BEFORE_PAD, seed: 1 }), entropy: 1 });
+    const machine = new Machine({
+      core: builtCore(),
+      flash: new Flash({ sectors: sectors + SECTORS_BEFORE_PAD, seed: 1 }),
+      entropy: 1,
+    });
     machine.powerOn();
     const device = await openDevice(lineTo(machine), { clock: time });
     const origin = {
@@ -105,7 +113,16 @@ async function make(time: Time): Promise<Template> {
     const { padId, padLength, burnUnit } = parameters;
     const shape = { padLength, burnUnit, slots: { low: Math.floor(padLength / 8192), high: 0 } };
     const issued = parameters.token.receipt.balance;
-    tokens.push({ name: issue.name, tariff: order.tariff, issued, bytes, padId, shape, machine, filled: machine.snapshot() });
+    tokens.push({
+      name: issue.name,
+      tariff: order.tariff,
+      issued,
+      bytes,
+      padId,
+      shape,
+      machine,
+      filled: machine.snapshot(),
+    });
   }
   await server.close();
   return { directory, tokens };
@@ -117,7 +134,8 @@ export function copyServer(from: string, to: string): void {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) copyServer(source, target);
-    else if (entry.name.endsWith(".pad")) linkSync(source, target); // Never changed once it has its name.
+    else if (entry.name.endsWith(".pad"))
+      linkSync(source, target); // Never changed once it has its name.
     else if (!entry.name.endsWith("-shm") && !entry.name.endsWith("lock")) copyFileSync(source, target);
   }
 }

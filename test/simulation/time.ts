@@ -1,8 +1,8 @@
 // Simulated time: a queue of events, each at its moment, and nothing between them. Production code waits for nothing else: its
 // timers and its setImmediate are events here, and everything that is only promises settles before the next event.
 
-const { setImmediate: turn, setTimeout: unused } = globalThis;
-void unused;
+/** The system's own: taken before a world puts its events in the place of it. */
+const { setImmediate: turn } = globalThis;
 
 interface Event {
   readonly at: number;

@@ -27,11 +27,15 @@ const template = await makeTemplate();
 const base = scratch();
 const tell = (line: object) =>
   process.stdout.write(`${JSON.stringify(line, (_key, value) => (typeof value === "bigint" ? `${value}` : value))}\n`);
+tell({ ready: true });
 const begun = Date.now();
 for (let i = 0; i < count; i++) {
   const seed = first + i * step;
   const trace = (line: string) => console.error(line);
-  const result = await live(template, base, seed, { ...(values.trace ? { trace } : {}), ...(values.faults === undefined ? {} : { faults: new Set(values.faults.split(",")) as never }) });
+  const result = await live(template, base, seed, {
+    ...(values.trace ? { trace } : {}),
+    ...(values.faults === undefined ? {} : { faults: new Set(values.faults.split(",")) as never }),
+  });
   tell({ ...result, milliseconds: Date.now() - begun });
   if (values.until === "found" && result.findings.length > 0) break;
 }

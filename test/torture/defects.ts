@@ -121,14 +121,14 @@ export const CORE_DEFECTS: readonly Defect[] = [
   {
     name: "a slot is taken without a record",
     file: "device/seal.ts",
-    from: "  state.pendingLength = SLOT_SIZE;\n  let code = commit();",
-    to: "  state.pendingLength = SLOT_SIZE;\n  let code: u32 = Code.OK;",
+    from: "  state.nextSlot++;\n  return commit();\n",
+    to: "  state.nextSlot++;\n  return Code.OK;\n",
   },
   {
     name: "a slot is not pending while it is burned",
     file: "device/seal.ts",
-    from: "  state.pendingLength = SLOT_SIZE;\n  let code = commit();\n",
-    to: "  let code = commit();\n  state.pendingLength = SLOT_SIZE;\n",
+    from: "  state.pendingLength = SLOT_SIZE;\n  state.nextSlot++;\n  return commit();\n",
+    to: "  state.nextSlot++;\n  const code = commit();\n  state.pendingLength = SLOT_SIZE;\n  return code;\n",
   },
   {
     name: "a raised split is answered before it is durable",
@@ -289,8 +289,8 @@ export const CORE_DEFECTS: readonly Defect[] = [
   {
     name: "a slot that is given up is not in the record",
     file: "device/link.ts",
-    from: "    code = takeSlot();\n    if (code) return code;\n  }\n",
-    to: "    state.nextSlot++;\n  }\n",
+    from: "    code = reserveSlot();\n    if (code) return code;\n",
+    to: "    state.nextSlot++;\n",
   },
   {
     name: "what a state allows is not in its record",

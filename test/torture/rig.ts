@@ -17,7 +17,7 @@ export type Side = typeof LOW | typeof HIGH;
 /** Four journal sectors, two identity copies, and five sectors of pad: the smallest chip on which a journal turns and boxes cross sectors. */
 const SECTORS = 11;
 export const PAD_BASE: number = 6 * 4096;
-export const PAD_LENGTH: number = (SECTORS - 6) * 4096;
+const PAD_LENGTH: number = (SECTORS - 6) * 4096;
 export const SLOTS = 2;
 export const SLOT_SIZE = 192;
 export const UP_BASE: number = SLOTS * SLOT_SIZE;

@@ -4,7 +4,8 @@ import { doubleCuts, lateRecords, newTally, singleCuts, starvedJournal, supplyDi
 import { CORE_DEFECTS, plant } from "./defects.ts";
 import { Pair } from "./histories.ts";
 import { hunt } from "./hunt.ts";
-import { dippable, lateFill, padInMemory } from "./oddities.ts";
+import { padInMemory } from "./memory.ts";
+import { dippable, lateFill } from "./oddities.ts";
 import { lateScenarios, scenarios, starvedScenario } from "./scenarios.ts";
 import { ListLife } from "./token-lists.ts";
 import { TokenLife } from "./token-lives.ts";

@@ -38,7 +38,7 @@ export function tokenFill(issue: Issue = {}): Fill {
 }
 
 /** What stands behind byte 112 in FILL. */
-export function longForm(fill: Fill, terms: Terms): Bytes {
+function longForm(fill: Fill, terms: Terms): Bytes {
   const { asset = "EUR", limit = 1000n, sequence = 1, balance = 5000n, list = 1, addresses = ADDRESSES } = terms;
   const mac = hex(serverOf(fill, terms).mac({ sequence, call: 0, balance, up: 0 }));
   const money: Bytes = [{ u32: sequence }, { u32: 0 }, { u64: `${balance}` }, sequence === 0 ? { zeros: 16 } : mac];

@@ -1,6 +1,7 @@
 /** Vectors of kind device: commands to one device or two twins, and their replies (docs/SPEC.md sections 8 to 10). */
 import { consumed, DATA, LAST, readU32 } from "../box.ts";
 import { type Bytes, bytesOf, hex, type Seeded } from "../bytes.ts";
+import { End, type Side, HERE as STARTS_HERE } from "../end.ts";
 import type { Chip } from "../journal.ts";
 import type { Vector } from "./vector.ts";
 import { CHIP, type Fill, fillOf, fillPayload, World } from "./world.ts";
@@ -458,6 +459,26 @@ function limits(): Vector[] {
         world.does("low", "FIND", after);
         world.does("low", "FIND", before);
         world.shows("low", ...MARKS);
+      },
+    ),
+    vector(
+      "find-split-opened",
+      "Low ignores a split within what it opened of down and did not release.",
+      "8 FIND",
+      low(),
+      (world) => {
+        const { padId, pad, burnUnit, split } = world.fills.low as Fill;
+        const facts = { padId: bytesOf(padId), burnUnit, split, slots: ["low", "high"] as Side[] };
+        const wrong = new End({ side: "high", ...facts }, bytesOf(pad));
+        const { offset, item } = wrong.seal(LAST, bytesOf({ seed: "text", length: 2000 }));
+        world.does("low", "OPEN", [{ u32: offset }, hex(item)]);
+        for (const claimed of [offset + 1, offset]) {
+          wrong.split = claimed;
+          const { slotItem, opening } = wrong.begin(STARTS_HERE, 0);
+          world.does("low", "FIND", [hex(slotItem.subarray(4)), hex(opening)]);
+          world.shows("low", ...MARKS);
+        }
+        world.does("low", "RELEASE", [{ u32: offset }, { u32: 2032 }]);
       },
     ),
     vector("grant-and-old-boxes", "Down boxes above the new split open as before.", "8 OPEN", pair(), (world) => {

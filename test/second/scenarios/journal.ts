@@ -45,7 +45,7 @@ const BASE = 384;
 const END = 16000;
 const SPLIT = 8192;
 
-export const ACTIVE: JournalRecord = {
+const ACTIVE: JournalRecord = {
   ...{ sequence: 1, bootEpoch: 1, generation: 1, state: STATES.active, nextSlot: 0, revision: 1 },
   ...{ upUsed: 0, upBurned: 0, downUsed: 0, downBurned: 0, split: SPLIT, pendingOffset: 0, pendingLength: 0 },
 };

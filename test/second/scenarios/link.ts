@@ -50,6 +50,19 @@ function calling(): Vector[] {
         call.isReady();
       },
     ),
+    callVector(
+      "call-kept-last",
+      "A slot that is kept is said to be, also where it is the last.",
+      "13 CALL",
+      (call) => {
+        call.calls();
+        call.isReady();
+        for (let i = 0; i < 12; i++) call.world.does("token", "CALL", { u32: 1 });
+        call.refusesCall("SLOT_KEPT", 1);
+        call.shows(...COUNTERS);
+      },
+      LARGE,
+    ),
     callVector("call-last-slot", "The last slot is not given up: there is none behind it.", "13 CALL", (call) => {
       call.calls(1);
       call.refusesCall("SLOTS_EXHAUSTED", 1);
@@ -104,10 +117,10 @@ function calling(): Vector[] {
     withoutSlots(),
     callVector("token-refuses", "A token makes no bundles and raises nothing.", "8", (call) => {
       call.world.fails("token", "BEGIN", [{ u32: 0xffffffff }, { u32: 0 }], "CALL_FIRST");
-      call.world.fails("token", "RAISE", { u32: 2000 }, "CALL_FIRST");
+      call.world.fails("token", "RAISE", { u32: 2000 }, "WRONG_SIDE");
       call.links();
       call.world.fails("token", "BEGIN", [{ u32: 0xffffffff }, { u32: 0 }], "CALL_FIRST");
-      call.world.fails("token", "RAISE", { u32: 2000 }, "CALL_FIRST");
+      call.world.fails("token", "RAISE", { u32: 2000 }, "WRONG_SIDE");
       call.world.fails("token", "FIND", [{ zeros: 16 }, "10000300", { zeros: 32 }], "SLOT_UNKNOWN");
       call.world.fails("token", "RELEASE_SLOT", { u32: 0 }, "NOT_VERIFIED");
       call.shows(...COUNTERS);
@@ -341,6 +354,55 @@ function states(): Vector[] {
       call.reboots();
       call.showsValue();
     }),
+    callVector(
+      "state-receipt-before",
+      "A receipt from before a STATE that allowed more leaves open caps; one from behind it says what is open.",
+      "13 OPEN",
+      (call) => {
+        call.links({ cap: 100n });
+        const before = call.server.receipt(4950n, 50n);
+        call.states(200n);
+        call.opens(before);
+        call.showsValue();
+        call.states(0n);
+        call.opens(call.server.receipt(4940n, 240n, { up: 52 }));
+        call.showsValue();
+        call.states(10n);
+        call.opens(call.server.receipt(4930n, 0n, { up: 155 }));
+        call.showsValue();
+        call.opens(call.server.receipt(4930n, 230n, { up: 156 }));
+        call.showsValue();
+      },
+    ),
+    callVector(
+      "state-receipt-reboot",
+      "After a boot a receipt must know of all that was sealed before it.",
+      "13 OPEN",
+      (call) => {
+        call.links({ cap: 100n });
+        call.states(200n);
+        call.seals(box.LAST, HELLO);
+        call.reboots();
+        call.opens(call.server.receipt(4900n, 200n, { up: 88 }));
+        call.showsValue();
+        call.opens(call.server.receipt(4900n, 190n, { up: 89 }));
+        call.showsValue();
+      },
+    ),
+    callVector(
+      "state-receipt-next-call",
+      "The next READY takes any receipt of its call for what is open.",
+      "13 OPEN",
+      (call) => {
+        call.links({ cap: 100n });
+        call.states(200n);
+        call.reboots();
+        call.calls();
+        call.isReady({ cap: 10n });
+        call.opens(call.server.receipt(4900n, 10n, { up: 0 }));
+        call.showsValue();
+      },
+    ),
     callVector("state-receipt", "The receipt says what is open then.", "13 OPEN", (call) => {
       call.links({ cap: 100n });
       call.states(200n);

@@ -175,6 +175,35 @@ function welcomes(): Vector[] {
       },
     ),
     callVector(
+      "ready-split-opened",
+      "A split within what was opened of down, and may be released yet, cannot be taken.",
+      "13 READY",
+      (call) => {
+        const sealed = call.server.seal(box.LAST, bytesOf({ seed: "answer", length: 2000 }));
+        call.opens(sealed);
+        call.calls();
+        call.refusesReady("BAD_ARGUMENT", { welcome: { split: sealed.offset + 1 } });
+        call.shows(...COUNTERS);
+        call.isReady({ welcome: { split: sealed.offset } });
+        call.releases(sealed);
+        call.reboots();
+        call.shows(...MARKS);
+      },
+    ),
+    callVector(
+      "ready-split-forgotten",
+      "What was opened before a boot may not be released any more, and does not count.",
+      "13 READY",
+      (call) => {
+        const sealed = call.server.seal(box.LAST, bytesOf({ seed: "answer", length: 2000 }));
+        call.opens(sealed);
+        call.reboots();
+        call.calls();
+        call.isReady({ welcome: { split: sealed.offset + 1 } });
+        call.shows(...MARKS);
+      },
+    ),
+    callVector(
       "ready-split-unaligned",
       "A split, and an again, that are no multiple of the burn unit.",
       "13 READY",
@@ -221,6 +250,27 @@ function welcomes(): Vector[] {
       (call) => {
         call.calls();
         call.isReady({ number: 0xfffffffe, welcome: { notes: 7, unfinished: 12 } });
+      },
+    ),
+    callVector(
+      "ready-notes",
+      "VALUE shows the notes of the welcome of this link, and none without a link.",
+      "14",
+      (call) => {
+        call.calls();
+        call.refusesReady("BAD_ARGUMENT", { again: 1, welcome: { notes: 6 } });
+        call.showsValue();
+        call.isReady({ welcome: { notes: 1 } });
+        call.showsValue();
+        call.opens(call.server.receipt(4990n, 90n));
+        call.showsValue();
+        call.calls();
+        call.refusesReady("OLDER", { welcome: { notes: 2, up: 1 } });
+        call.showsValue();
+        call.isReady({ welcome: { notes: 0xfe } });
+        call.showsValue();
+        call.reboots();
+        call.showsValue();
       },
     ),
     callVector("ready-caps", "Caps of calls whose receipts did not come add up.", "14", (call) => {
@@ -283,6 +333,7 @@ function presence(): Vector[] {
     ),
     callVector("presence-refused", "Refused at the button, and asked again.", "13 READY", (call) => {
       call.calls();
+      call.refusesReady("PRESENCE", { cap: 5000n });
       call.button("refused");
       call.refusesReady("PRESENCE", { cap: 5000n });
       call.shows(...COUNTERS);
@@ -343,6 +394,7 @@ function presence(): Vector[] {
         call.refusesState("PRESENCE", 1n);
         call.shows(...COUNTERS);
         call.showsValue();
+        call.refusesState("PRESENCE", 1n);
         call.button("pressed");
         call.states(1n);
         call.showsValue();
@@ -350,6 +402,7 @@ function presence(): Vector[] {
     ),
     callVector("presence-state-again", "One press is for one cap.", "13 STATE", (call) => {
       call.links({ cap: 900n });
+      call.refusesState("PRESENCE", 200n);
       call.button("pressed");
       call.states(200n);
       call.refusesState("PRESENCE", 1n);
@@ -361,8 +414,58 @@ function presence(): Vector[] {
       call.states(100n);
       call.refusesState("PRESENCE", 1n);
     }),
+    callVector("presence-stale", "What was pressed before the device asked does not count.", "13 Presence", (call) => {
+      call.calls();
+      call.button("pressed");
+      call.refusesReady("PRESENCE", { cap: 2000n });
+      call.refusesReady("PRESENCE", { cap: 2000n });
+      call.shows(...COUNTERS);
+      call.button("pressed");
+      call.isReady({ cap: 2000n });
+      call.opens(call.server.receipt(5000n, 2000n));
+      call.button("pressed");
+      call.refusesState("PRESENCE", 1n);
+      call.button("pressed");
+      call.states(1n);
+    }),
+    callVector("presence-stale-refused", "Nor does what was refused before.", "13 Presence", (call) => {
+      call.calls();
+      call.button("refused");
+      call.refusesReady("PRESENCE", { cap: 2000n });
+      call.button("refused");
+      call.refusesReady("PRESENCE", { cap: 2000n });
+      call.button("pressed");
+      call.refusesReady("PRESENCE", { cap: 2000n });
+      call.button("pressed");
+      call.isReady({ cap: 2000n });
+    }),
+    callVector("presence-reboot", "A question ends with the power: it is asked again.", "13 Presence", (call) => {
+      call.calls();
+      call.refusesReady("PRESENCE", { cap: 2000n });
+      call.reboots();
+      call.button("pressed");
+      call.refusesReady("PRESENCE", { cap: 2000n });
+      call.button("pressed");
+      call.isReady({ cap: 2000n });
+    }),
+    callVector(
+      "presence-next",
+      "An answer is for the next command that needs one, and one that needs none leaves it.",
+      "13 Presence",
+      (call) => {
+        call.links({ cap: 900n });
+        call.refusesState("PRESENCE", 500n);
+        call.button("pressed");
+        call.states(100n);
+        call.calls();
+        call.isReady({ cap: 1001n });
+        call.opens(call.server.receipt(5000n, 1001n));
+        call.refusesState("PRESENCE", 1n);
+      },
+    ),
     callVector("presence-state-nothing", "A STATE that allows nothing more asks nobody.", "13 STATE", (call) => {
       call.calls();
+      call.refusesReady("PRESENCE", { cap: 3000n });
       call.button("pressed");
       call.isReady({ cap: 3000n });
       call.opens(call.server.receipt(5000n, 3000n));

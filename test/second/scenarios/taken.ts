@@ -221,6 +221,36 @@ function grants(): Vector[] {
       burnUnit: 4,
       chip: { sectors: 10, burnUnit: 4 },
     }),
+    callVector(
+      "grant-opened",
+      "A GRANT into what was opened of down, and not released, is refused.",
+      "13 OPEN",
+      (call) => {
+        call.links();
+        call.reboots();
+        const answer = call.server.seal(box.LAST, bytesOf({ seed: "answer", length: 3000 }));
+        call.opens(answer);
+        const far = answer.offset - 36;
+        call.opens(call.server.seal(box.GRANT, u32(far + 1)));
+        call.shows(...COUNTERS);
+        call.opens(call.server.seal(box.GRANT, u32(far - 36)));
+        call.shows(...COUNTERS);
+        call.releases({ ...answer, offset: far - 36, size: answer.size + 72 });
+        call.reboots();
+        call.shows(...MARKS);
+      },
+    ),
+    callVector("grant-into-itself", "A GRANT may not reach into its own box.", "13 OPEN", (call) => {
+      for (let i = 0; i < 3; i++) call.server.seal(box.LAST, bytesOf({ seed: "unopened", length: 400 }));
+      const at = END - 3 * 432 - 36;
+      const grant = call.server.seal(box.GRANT, u32(at + 1));
+      call.opens(grant);
+      call.shows(...COUNTERS);
+      const next = call.server.seal(box.GRANT, u32(at - 36));
+      call.opens(next);
+      call.shows(...COUNTERS);
+      call.releases({ ...next, size: 72 });
+    }),
     callVector("grant-released", "A GRANT into what was released of down is refused.", "13 OPEN", (call) => {
       call.links();
       const answer = call.server.seal(box.LAST, bytesOf({ seed: "answer", length: 3000 }));

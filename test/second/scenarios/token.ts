@@ -1,5 +1,5 @@
 import { u32 } from "../box.ts";
-import { bytesOf, hex } from "../bytes.ts";
+import { type Bytes, bytesOf, hex } from "../bytes.ts";
 import { addressBytes } from "../link.ts";
 import { callVector, MARKS, MOST, tokenFill, worldVector } from "./call.ts";
 import type { Vector } from "./vector.ts";
@@ -21,8 +21,8 @@ function filling(): Vector[] {
     play(world);
     return worldVector(`fill-token${name}`, shows, "10", world);
   };
-  const fills = (world: World, of: Fill): void => {
-    world.does("device", "FILL", fillPayload(of));
+  const fills = (world: World, of: Fill, payload: Bytes = fillPayload(of)): void => {
+    world.does("device", "FILL", payload);
     for (let from = 0; from < of.padLength; from += 4096) {
       world.does("device", "WRITE", [{ u32: from }, { ...of.pad, from, length: 4096 }]);
     }
@@ -73,6 +73,11 @@ function filling(): Vector[] {
       fills(world, tokenFill({ ...none, addresses: [], list: 0 }));
       world.does("device", "VALUE", "");
       world.does("device", "PAGE", { u32: 1 });
+    }),
+    blank("-no-receipt-ignored", "With receipt sequence 0 balance and MAC are 0, whatever stands there.", (world) => {
+      fills(world, fill, changed(128, "00000000"));
+      world.reboots("device");
+      world.does("device", "VALUE", "");
     }),
     blank("-reserved", "The reserved word at 132 is ignored.", (world) => {
       world.does("device", "FILL", changed(132, "01020304"));

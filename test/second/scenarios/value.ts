@@ -80,6 +80,34 @@ function joins(): Vector[] {
     scene("open-caps-earlier", "Open caps of records with an earlier receipt do not count.", "5", [
       ...token(of(0, { receipt: first, openCaps: 900n }), of(1, { receipt: second, openCaps: 0n })),
     ]),
+    scene(
+      "open-caps-late",
+      "A receipt that was torn and is readable now: caps of later boots count, whatever receipt stands beside them.",
+      "5",
+      [
+        ...token(
+          of(0, { receipt: second, openCaps: 400n }),
+          of(1, { receipt: third, openCaps: 10n }),
+          of(2, { bootEpoch: 2, receipt: second, openCaps: 300n }),
+          of(3, { bootEpoch: 3, receipt: first, openCaps: 20n }),
+        ),
+      ],
+    ),
+    scene("open-caps-late-first", "Later is behind the first boot in which the receipt was held.", "5", [
+      ...token(
+        of(0, { bootEpoch: 2, receipt: second, openCaps: 900n }),
+        of(1, { bootEpoch: 3, receipt: third, openCaps: 10n }),
+        of(2, { bootEpoch: 4, receipt: second, openCaps: 30n }),
+        of(3, { bootEpoch: 5, receipt: third, openCaps: 5n }),
+      ),
+    ]),
+    scene("open-caps-late-order", "Epochs decide, not places or sequences.", "5", [
+      ...token(
+        of(0, { bootEpoch: 5, sequence: 9, receipt: second, openCaps: 60n }),
+        of(3, { bootEpoch: 4, sequence: 2, receipt: third, openCaps: 10n }),
+        of(4, { bootEpoch: 3, sequence: 20, receipt: second, openCaps: 500n }),
+      ),
+    ]),
     scene("open-caps-large", "Open caps have 64 bits.", "5", [
       ...token(
         of(0, { receipt: second, openCaps: 0x1_0000_0000n }),
@@ -148,13 +176,9 @@ function fallbacks(): Vector[] {
       "next-list",
       "A list that comes then takes the copy of the torn one, above the journal's revision.",
       whole(torn(1)),
-      {
-        play: (world) => {
-          world.does("device", "OPEN", open(serverOf().addresses({ number: 4, addresses: ["tcp://later.example:1"] })));
-          shown(world);
-        },
-      },
+      { play: (world) => takesList(world) },
     ),
+    ...lists(),
     faulty("generation", "The revision before is of another fill.", "connection", [
       ...identity({ ...TOKEN, generation: 2 }),
       ...whole(torn(1)).slice(3),
@@ -166,6 +190,42 @@ function fallbacks(): Vector[] {
     faulty("both-torn", "Neither revision is valid: the section is that of the journal's.", "encryption", [
       ...identity(TOKEN).slice(1),
       ...whole(torn(2)).slice(3),
+    ]),
+    fallback("carried", "A record says that revision 1 carries on: copy 0 may hold anything.", [
+      ...identity(TOKEN),
+      ...[0, 1, 2].map((page) => noise(page)),
+      pad(),
+      of(0, {}),
+      of(1, { revision: 3, carried: 1 }),
+    ]),
+    fallback("carried-not-needed", "The journal's revision is valid: what is carried does not matter.", [
+      ...identity({ ...NEWER, revision: 3 }),
+      ...identity(NEWER),
+      pad(),
+      of(0, { revision: 3, carried: 2 }),
+    ]),
+    fallback("carried-first", "What is carried comes before the revision below.", [
+      ...identity({ ...TOKEN, revision: 3 }),
+      ...identity({ ...NEWER, revision: 4 }),
+      pad(),
+      of(0, { revision: 5, carried: 3 }),
+    ]),
+    fallback("carried-gone", "What is carried is not there: the revision below is.", [
+      ...identity({ ...NEWER, revision: 4 }),
+      pad(),
+      of(0, { revision: 5, carried: 1 }),
+    ]),
+    fallback("carried-highest", "Of the records of the highest revision the highest carried counts.", [
+      ...identity(TOKEN),
+      pad(),
+      of(0, { revision: 2, carried: 9 }),
+      of(1, { revision: 3, carried: 1 }),
+      of(2, { revision: 3 }),
+    ]),
+    faulty("carried-generation", "What is carried is of another fill.", "identity", [
+      ...identity({ ...TOKEN, generation: 2 }),
+      pad(),
+      of(0, { revision: 3, carried: 1 }),
     ]),
     faulty("two-before", "The revision two before is not looked for.", "identity", [
       ...identity(TOKEN),
@@ -182,9 +242,90 @@ function fallbacks(): Vector[] {
   ];
 }
 
+/** A list that comes, how many records it writes, and the same after a boot; it is read under the revision of the newest record. */
+function takesList(world: World): void {
+  const server = serverOf();
+  for (const number of [7, 8]) {
+    world.does("device", "OPEN", open(server.addresses({ number, addresses: [`tcp://later${number}.example:1`] })));
+    world.shows("device", "journalSequence");
+    for (const page of [0, 1]) world.does("device", "PAGE", { u32: page });
+  }
+}
+
+/** Which revision a list gets, and when a record comes before it (section 4). */
+function lists(): Vector[] {
+  const list = (name: string, shows: string, flash: Placed[]): Vector => {
+    return vector(`list-${name}`, shows, "4", { flash: [...flash, pad()], play: takesList });
+  };
+  const other = (revision: number): Placed[] => identity({ ...TOKEN, revision });
+  return [
+    list("first", "The first list of a fill: the other copy was never written.", [...other(1), of(0, {})]),
+    list("tried", "A try of revision 2 is whole but for its record, which may turn up.", [
+      ...other(1),
+      ...other(2),
+      of(0, {}),
+    ]),
+    list("tried-torn", "A try of revision 2 of which only the first page is whole.", [
+      ...other(1),
+      ...other(2).slice(0, 1),
+      of(0, {}),
+    ]),
+    list("tried-then-erased", "A try behind one that was carried on; the copy is blank again.", [
+      ...other(1),
+      of(0, {}),
+      of(1, { revision: 3, carried: 1 }),
+    ]),
+    list("tried-twice", "A try of revision 4 behind one that was carried on.", [
+      ...other(1),
+      ...other(4),
+      of(0, {}),
+      of(1, { revision: 3, carried: 1 }),
+    ]),
+    list("older", "The other copy holds the whole list before.", [...other(1), ...other(2), of(0, { revision: 2 })]),
+    list("older-erased", "The list before is erased: a try came as far as that, or further.", [
+      ...other(2),
+      of(0, { revision: 2 }),
+    ]),
+    list("older-torn", "The list before lacks a page.", [...other(1).slice(0, 2), ...other(2), of(0, { revision: 2 })]),
+    list("older-noise", "The other copy holds a revision that there was not.", [...other(1), noise(0), of(0, {})]),
+    list("late", "The journal's revision is torn, and nothing was tried since.", [
+      ...other(1),
+      ...other(2).slice(0, 2),
+      of(0, { revision: 2 }),
+    ]),
+    list("late-tried", "The journal's revision gave way to a try of the next, whose record may turn up.", [
+      ...other(1),
+      ...other(4),
+      of(0, { revision: 2 }),
+    ]),
+    list("late-erased", "The journal's revision is erased, behind another list than the first.", [
+      ...other(2),
+      of(0, { revision: 3 }),
+    ]),
+    vector("list-no-fill", "A pad that release 0.1.0 filled names no fill and keeps its addresses.", "13 OPEN", {
+      flash: [...identity({ ...TOKEN, generation: 0 }), pad(), of(0, {})],
+      play: takesList,
+    }),
+    vector("list-other-fill", "Nor does an identity of another fill take a list.", "13 OPEN", {
+      flash: [...identity({ ...TOKEN, generation: 2 }), pad(), of(0, {})],
+      play: takesList,
+    }),
+  ];
+}
+
+/** A page of copy 0 that holds anything. */
+function noise(page: number): Placed {
+  return { at: 4 * 4096 + 256 * page, bytes: { seed: `noise ${page}`, length: 256 }, is: "a page that is not valid" };
+}
+
 /** The last 128 bytes of page 1 in copy 0. */
 function halfErased(): Placed {
   return { at: 4 * 4096 + 256 + 128, bytes: hex(new Uint8Array(128).fill(0xff)), is: "half a page that is erased" };
+}
+
+/** Nine equal bytes of the pad. */
+function dead(offset: number): Placed {
+  return { at: zeros(offset, 9).at, bytes: "5a".repeat(9), is: "nine equal bytes" };
 }
 
 function open(sealed: Parameters<typeof opening>[0]): string {
@@ -298,6 +439,25 @@ function serving(): Vector[] {
         world.fails("device", "CALL", { u32: 0 }, "FAULTY");
         world.fails("device", "READY", { zeros: 84 }, "FAULTY");
         world.fails("device", "STATE", { zeros: 12 }, "FAULTY");
+      },
+    }),
+    vector("token-dead-slot", "A slot that cannot be pad is not called with; giving it up shows the next one.", "8", {
+      flash: token(dead(192 * 1 + 100), of(0, { receipt: held(1, 5000n, 0) })),
+      play: (world) => {
+        world.fails("device", "CALL", { u32: 1 }, "FLASH_FAULT");
+        world.shows("device", "nextSlot", "journalSequence");
+        world.fails("device", "CALL", { u32: 0 }, "FLASH_FAULT");
+        world.fails("device", "READY", ["30000400", { zeros: 80 }], "FLASH_FAULT");
+        world.fails("device", "CALL", { u32: 1 }, "SLOTS_EXHAUSTED");
+        world.shows("device", "nextSlot", "journalSequence");
+      },
+    }),
+    vector("token-dead-given-up", "A slot that cannot be pad is given up as any other.", "8", {
+      flash: token(dead(183), of(0, { receipt: held(1, 5000n, 0) })),
+      play: (world) => {
+        world.fails("device", "CALL", { u32: 0 }, "FLASH_FAULT");
+        world.does("device", "CALL", { u32: 1 });
+        world.shows("device", "nextSlot", "journalSequence");
       },
     }),
     vector("token-slots-used", "All slots used: nothing is called with.", "13 CALL", {

@@ -29,7 +29,7 @@ export interface Token {
   readonly asset: string;
 }
 
-export interface DeskOptions extends Partial<Omit<ServiceOptions, "atRest" | "feeOf">> {
+export interface DeskOptions extends Partial<Omit<ServiceOptions, "atRest">> {
   /** The tariff: nothing for what is not named. */
   readonly fees?: Readonly<Record<string, bigint>>;
 }
@@ -66,7 +66,6 @@ export class Desk {
       compute: { fuelPerUnit: 1000n, mostFuel: 100_000_000n, mostMilliseconds: 5000 },
       ...options,
       atRest,
-      feeOf: (service) => this.#fees[service] ?? 0n,
     });
     const tables = this.services.flatMap((service) => service.tables ?? []);
     this.store = openStore(join(this.directory, "server.db"), [ledgerTables, ...tables], { create: true });
@@ -104,7 +103,8 @@ export class Desk {
     if (isPrompt(service)) {
       return this.store.commit(() => {
         const { store, ledger } = this;
-        const served = service.serve({ token, store, ledger, now: NOW, requestKey, fee }, read);
+        const prices = new Map(this.services.map((each) => [each.name, this.#fees[each.name] ?? 0n]));
+        const served = service.serve({ token, store, ledger, now: NOW, requestKey, fee, prices }, read);
         this.#pay(token, requestKey, served, fee);
         return served.body;
       });

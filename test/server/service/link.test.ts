@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { creditToken } from "../../../server/index.ts";
 import { registeredPad } from "../../../server/service/index.ts";
 import { type Caller, config, expectBalanced, issue, linked, newServer, request } from "../token/world.ts";
 
@@ -12,7 +13,17 @@ const TARIFFS = {
     asset: "TPD",
     perBox: 1,
     perKiB: 2,
-    services: { echo: 0, catalogue: 0, store: 5, compute: 1, market: 0, register: 0, goods: 0, software: 0 },
+    services: {
+      echo: 0,
+      catalogue: 0,
+      statement: 0,
+      store: 5,
+      compute: 1,
+      market: 0,
+      register: 0,
+      goods: 0,
+      software: 0,
+    },
   },
 };
 const SERVICES = {
@@ -65,6 +76,36 @@ test("T-25 the user reads 5050, and pays its fee beside the traffic; T-27 neithe
   for (const secret of ["1..100", "5050"]) expect(shown.includes(secret)).toBe(false);
   for (const file of disk) expect(file.includes("1..1000000")).toBe(false);
   expectBalanced(server);
+});
+
+test("T-13 the owner reads what moved on his account, item by item, and nothing of other tokens", async () => {
+  const server = await newServer(config(CHANGES));
+  const [{ low, name }, other] = [await issue(server, { price: 1000n }), await issue(server, { price: 77n })];
+  const caller = await linked(server, low);
+  await (await linked(server, other.low)).ask("echo", new Uint8Array(1));
+  const stored = await paid(caller, "store", { action: "list" });
+  const echoed = await paid(caller, "echo", new Uint8Array(3000));
+  creditToken(server.token, name, 50n, "top-up");
+  const { body } = await paid(caller, "statement", { last: 256 });
+  const { entries } = body as { entries: { at: number; amount: number; balance: number; reason: string }[] };
+  expect(entries.map(({ amount, reason }) => [reason, amount])).toEqual([
+    ["issue", 1000],
+    ["traffic", 5 - stored.charged],
+    ["service", -5],
+    ["traffic", -echoed.charged],
+    ["credit", 50],
+  ]);
+  let balance = 0;
+  for (const entry of entries) {
+    balance += entry.amount;
+    expect(entry).toMatchObject({ balance, at: expect.any(Number) });
+  }
+  // The last ones, with what the statement itself cost.
+  const again = (await paid(caller, "statement", { last: 2 })).body as typeof body & { entries: typeof entries };
+  expect(again.entries.map(({ reason }) => reason)).toEqual(["credit", "traffic"]);
+  for (const wrong of [{}, { last: 0 }, { last: 257 }, { last: 1, account: 1 }]) {
+    expect((await paid(caller, "statement", wrong)).code).toBe("BAD_BODY");
+  }
 });
 
 test("T-27 hosted programs stop when the value is used up, which is never below zero", async () => {

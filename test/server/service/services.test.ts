@@ -177,7 +177,9 @@ describe("T-42 fields that would say who somebody is", () => {
     const body = { action: "put", name: "secret", offset: "secret", bytes: "secret", end: "secret", secret: "secret" };
     const error = await desk.ask(token, "store", body).catch((caught: unknown) => caught);
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain('secret"');
-    expect((error as Error).message).toBe('The service "store" does not take this body: invalid_type at offset.');
+    expect((error as Error).message).toBe(
+      'The service "store" does not take this body: missing or of another kind at offset.',
+    );
   });
 
   test("bodies of every other shape are refused by name", async () => {

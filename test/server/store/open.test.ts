@@ -81,6 +81,22 @@ describe("opening a store", () => {
     }
   });
 
+  it("leaves alone a database whose tables have other columns under the same names, and takes other comments for the same", () => {
+    const path = place();
+    open(path).close();
+    const before = readFileSync(path);
+    const reshaped = { ...numbers, sql: numbers.sql.replace("text TEXT", "text TEXT, at INTEGER") };
+    const error = thrown(() => openStore(path, [reshaped]));
+    expect(error).toMatchObject({
+      code: "STORE_FOREIGN",
+      facts: { path, found: 'tables "numbers" of another shape' },
+      advice: expect.stringContaining("make a new server"),
+    });
+    expect(readFileSync(path).equals(before)).toBe(true);
+    const commented = { ...numbers, sql: `-- What is counted.\n${numbers.sql.replace(", value", ",\n  value")}\n` };
+    expect(written(open(path, [commented], {}))).toEqual([]);
+  });
+
   it("leaves alone what a newer version has written", () => {
     const path = place();
     open(path, [numbers, letters]).close();

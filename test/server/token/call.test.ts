@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { KIND_NUMBER, slotItem } from "../../../host/protocol/index.ts";
 import { activateToken, cancelToken, holdToken, showToken } from "../../../server/index.ts";
-import { Caller, issue, linked, newServer, StoppedClock, Wire } from "./world.ts";
+import { Caller, issue, linked, newServer, request, StoppedClock, Wire } from "./world.ts";
 
 const REFUSAL_BYTES = 68;
 
@@ -104,6 +104,34 @@ test("the same tag gets the same welcome and the same ready is accepted again, u
   expect(await refused(lines[2], slot)).not.toEqual(welcome);
 });
 
+test("the same ready is accepted again also when boxes before it are lost, until a box of the link was opened", async () => {
+  const server = await newServer();
+  const { low, name } = await issue(server);
+  const first = await linked(server, low);
+  await first.ask("echo", new Uint8Array(1));
+  first.drop();
+  low.seal("last", new Uint8Array(100)); // It never leaves.
+  const slot = low.call();
+  const lines = [new Wire(server), new Wire(server), new Wire(server)] as const;
+  lines[0].send(slot);
+  const welcome = (await lines[0].next())!.bytes;
+  const ready = low.ready(welcome, { cap: 100n });
+  for (const line of lines.slice(0, 2)) {
+    if (line !== lines[0]) {
+      line.send(slot);
+      expect((await line.next())!.bytes).toEqual(welcome);
+    }
+    line.send(ready);
+    expect(await line.next()).toMatchObject({ kind: "receipt" });
+  }
+  expect(lines[0].ended).toBe(true);
+  const { up } = showToken(server.token, name);
+  expect(up).toBe(low.up);
+  lines[1].send(low.seal("last", request("echo", new Uint8Array(1))));
+  expect((await lines[1].next())!.kind).toBe("last");
+  await refused(lines[2], slot);
+});
+
 test("a call of an earlier slot is refused, and the next welcome says that it was heard again", async () => {
   const server = await newServer();
   const { low } = await issue(server);
@@ -183,4 +211,22 @@ test("a box that was changed, repeated, or left out ends the link, and what came
     const accepted = sent[0] === boxes[0] ? 37 : 0;
     expect(showToken(server.token, name).up).toBe(up + accepted);
   }
+});
+
+test("T-23 a welcome and a refusal leave at the same time by the clock, however long each took", async () => {
+  const clock = new StoppedClock();
+  const server = await newServer({ answerAfterMs: 25 }, { clock });
+  const { low } = await issue(server);
+  const lines = [low.call(), slotItem(randomBytes(16))].map((slot) => {
+    const wire = new Wire(server);
+    wire.send(slot);
+    return wire;
+  });
+  const quiet = () => new Promise((resolve) => setTimeout(resolve, 30));
+  clock.pass(24);
+  await quiet();
+  expect(lines.map(({ seen }) => seen.length)).toEqual([0, 0]);
+  clock.pass(1);
+  await quiet();
+  expect(lines.map(({ seen }) => seen.map(({ length }) => length))).toEqual([[REFUSAL_BYTES], [REFUSAL_BYTES]]);
 });

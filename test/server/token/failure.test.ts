@@ -1,11 +1,15 @@
 // Disks that fail under the server: nothing leaves that is not durable, nothing is lost, and it goes on by itself.
 
+import { spawnSync } from "node:child_process";
+import process from "node:process";
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
-import { showToken } from "../../../server/index.ts";
+import * as z from "zod";
+import { type Server, showToken } from "../../../server/index.ts";
+import type { SlowService } from "../../../server/service/index.ts";
 import { VaultError } from "../../../server/vault/index.ts";
-import { Caller, expectBalanced, issue, linked, newId, newServer, request, Wire } from "./world.ts";
+import { Caller, expectBalanced, issue, linked, MONEY, newId, newServer, request, Wire } from "./world.ts";
 
 /** Calls again, and sends the boxes again that the server has not opened, as a host does. */
 async function again(caller: Caller, boxes: readonly Uint8Array[]): Promise<Caller> {
@@ -64,16 +68,7 @@ test("limits that cannot be synced keep everything of their group back; it leave
   const callers = await Promise.all(tokens.map(({ low }) => linked(server, low)));
   const seen = callers.map(({ wire }) => wire.seen.length);
   const { limits } = server.token;
-  const sync = limits.sync.bind(limits);
-  let failing = true;
-  vi.spyOn(limits, "sync").mockImplementation(() => {
-    if (!failing) return sync();
-    // As the real one: what was noted is dropped.
-    const noted = Reflect.get(limits, "noted") as { constructor: new () => unknown };
-    Reflect.set(limits, "noted", new noted.constructor());
-    failing = false;
-    throw new VaultError("VAULT_FULL", { path: "limits.log" });
-  });
+  failOnce(limits, () => true);
   for (const { wire, low } of callers) wire.send(low.seal("last", request("echo", new Uint8Array(1))));
   await vi.waitFor(() => expect(callers.every(({ wire }) => wire.ended)).toBe(true));
   expect(callers.map(({ wire }) => wire.seen.length)).toEqual(seen);
@@ -103,4 +98,62 @@ test("a token whose twin is lost is refused like any other, and the operator is 
   expect(refusal.length).toBe(68);
   expect(low.welcome(refusal)).toBe(null);
   expect(logged).toContain("PAD_MISSING");
+});
+
+test("T-42 what a server logs by itself names neither the machine nor the process", async () => {
+  const { directory } = await newServer();
+  const module = new URL("../../../server/index.ts", import.meta.url).href;
+  const script = `const { openOffice } = await import(${JSON.stringify(module)});
+    const office = await openOffice(${JSON.stringify(directory)});
+    office.token.log.warn("a line");
+    await office.close();`;
+  const { stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8" });
+  const line = stderr.split("\n").find((each) => each.startsWith("{"));
+  expect(Object.keys(JSON.parse(line ?? "{}"))).toEqual(["level", "time", "msg"]);
+});
+
+/** The real one drops what was noted, too. */
+function failOnce(limits: Server["token"]["limits"], when: () => boolean): void {
+  const sync = limits.sync.bind(limits);
+  let done = false;
+  vi.spyOn(limits, "sync").mockImplementation(() => {
+    if (done || !when()) return sync();
+    const noted = Reflect.get(limits, "noted") as { constructor: new () => unknown };
+    Reflect.set(limits, "noted", new noted.constructor());
+    done = true;
+    throw new VaultError("VAULT_FULL", { path: "limits.log" });
+  });
+}
+
+test("a disk that fails behind a slow service, or before it began, leaves neither a hold nor a request without an answer", async () => {
+  let phase: "begin" | "work" | "answer" = "work";
+  const slow: SlowService<object> = {
+    name: "slow",
+    class: "calculation",
+    schema: z.strictObject({}),
+    mostFee: () => 50n,
+    work: async () => {
+      phase = "answer";
+      return { body: "done", fee: 20n };
+    },
+  };
+  const tariffs = { money: { ...MONEY, services: { slow: 0, echo: 0 } } };
+  const server = await newServer({ tariffs }, { services: [slow] as unknown as [] });
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  failOnce(server.token.limits, () => phase === "answer");
+  expect(await caller.ask("slow", {})).toMatchObject({ ok: true, charged: 24 });
+  expect(showToken(server.token, name)).toMatchObject({ balance: 9976n, held: 0n });
+
+  vi.restoreAllMocks();
+  phase = "begin";
+  failOnce(server.token.limits, () => phase === "begin");
+  expect(await caller.ask("slow", {})).toBe(null);
+  expect(showToken(server.token, name).held).toBeGreaterThan(0n);
+  phase = "work";
+  const next = new Caller(server, low);
+  await again(next, []);
+  expect(await next.answer()).toMatchObject({ ok: false, charged: 0, error: { code: "OUTCOME_UNKNOWN" } });
+  expect(showToken(server.token, name)).toMatchObject({ balance: 9976n, held: 0n });
+  expectBalanced(server);
 });

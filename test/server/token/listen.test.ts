@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import WebSocket from "ws";
 import { createServer, creditToken, openOffice, openServer, type Server, showToken } from "../../../server/index.ts";
 import type { LowEnd } from "../low-end.ts";
-import { Caller, config, issue, newServer, request, scratch, silent, startServer } from "./world.ts";
+import { Caller, config, issue, newServer, request, scratch, silent, startServer, stop } from "./world.ts";
 
 const ANY = "127.0.0.1:0";
 
@@ -143,6 +143,7 @@ test("a configuration with a key that does not exist, or a value that cannot be,
     [{ tariffs: { a: { asset: "XXX" } } }, { code: "CONFIG_INVALID", facts: { at: "tariffs.a" } }],
     [{ tariffs: { a: { asset: "TPD", exhaustion: "erasing", perBox: 1 } } }, { code: "CONFIG_INVALID" }],
     [{ tariffs: { a: { asset: "TPD", perBox: -1 } } }, { code: "CONFIG_INVALID" }],
+    [{ vault: { epochDays: 0 } }, { code: "CONFIG_INVALID", facts: { at: "vault.epochDays" } }],
   ];
   for (const [changes, error] of cases) {
     const directory = scratch();
@@ -152,6 +153,20 @@ test("a configuration with a key that does not exist, or a value that cannot be,
   await expect(openServer(scratch())).rejects.toMatchObject({ code: "SERVER_MISSING" });
   const { directory } = await newServer();
   expect(() => createServer(directory)).toThrow(expect.objectContaining({ code: "SERVER_EXISTS" }));
+});
+
+test("more addresses than a device takes, 16 and 220 bytes with one more for each, are refused by the place in the configuration", async () => {
+  const of = (...lengths: number[]) => lengths.map((length) => "tcp://".padEnd(length, "x"));
+  const start = async (list: string[]) => {
+    const directory = scratch();
+    createServer(directory, config({ addresses: { number: 1, list } }));
+    await stop(await startServer(directory));
+  };
+  const refused = { code: "CONFIG_INVALID", facts: { at: "addresses.list" } };
+  await start(of(109, 109));
+  await expect(start(of(109, 110))).rejects.toMatchObject(refused);
+  await start(of(...Array.from({ length: 16 }, () => 12)));
+  await expect(start(of(...Array.from({ length: 17 }, () => 11)))).rejects.toMatchObject(refused);
 });
 
 test("a line that sends faster than the disk takes is asked to wait, and loses nothing", async () => {

@@ -1,6 +1,7 @@
 // What the server remembers across a crash, and what it does when an older database, or an older device, is put back.
 
-import { cpSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as z from "zod";
@@ -185,6 +186,11 @@ test("T-51 a device that claims less use than the limits know is not believed: i
     charged: 0,
     error: { code: "IN_DOUBT" },
   });
+  // What the books say its owner can still read.
+  expect(await caller.ask("statement", { last: 9 })).toMatchObject({
+    ok: true,
+    body: { entries: [{ reason: "issue", amount: 10_000 }, { reason: "correction" }, { reason: "traffic" }] },
+  });
   caller.drop();
   // The receipt of the session in doubt proves nothing either.
   const again = await linked(other, low);
@@ -236,6 +242,26 @@ test("limits that are behind the books are brought up before anything leaves", a
   Limits.open(join(directory, "limits.log"), { create: true }).close();
   const other = await startServer(directory);
   expect(other.token.limits.latest().get(name)).toMatchObject({ up, down });
+});
+
+test("T-51 a damaged log of limits is named, and what its error advises begins a new one that the server fills", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  for (let i = 0; i < 3; i++) await caller.ask("echo", new Uint8Array(1));
+  await caller.end();
+  const { up, down } = showToken(server.token, name);
+  await stop(server);
+  const log = join(directory, "limits.log");
+  writeFileSync(log, readFileSync(log).fill(0, 20, 90));
+  const error = await startServer(directory).catch((caught: unknown) => caught);
+  expect(error).toMatchObject({ code: "LIMITS_CORRUPT", facts: { path: log } });
+  const command = /printf '[^']+' > limits\.log/.exec((error as { advice: string }).advice);
+  renameSync(log, `${log}.damaged`);
+  execFileSync("sh", ["-c", command![0]], { cwd: directory });
+  const other = await startServer(directory);
+  expect(other.token.limits.latest().get(name)).toMatchObject({ up, down });
+  expect(await (await linked(other, low)).ask("echo", new Uint8Array(1))).toMatchObject({ ok: true });
 });
 
 test("an operator's commands work beside the server, and a link notices", async () => {

@@ -6,19 +6,7 @@ import * as z from "zod";
 import { boxCost, runCost, upBase } from "../../../host/protocol/index.ts";
 import { creditToken, type Server, showToken } from "../../../server/index.ts";
 import { type PromptService, ServiceError, type SlowService } from "../../../server/service/index.ts";
-import {
-  type Caller,
-  expectBalanced,
-  FREE,
-  issue,
-  linked,
-  MONEY,
-  newId,
-  newServer,
-  PAD,
-  request,
-  TIED,
-} from "./world.ts";
+import { Caller, expectBalanced, FREE, issue, linked, MONEY, newId, newServer, PAD, request, TIED } from "./world.ts";
 
 const noBody = z.strictObject({});
 let served = 0;
@@ -32,6 +20,18 @@ const failing: PromptService<object> = {
     ledger.transfer({ key: `${requestKey} failing`, from: token.account, to, amount: 1n, reason: "failing" });
     store.db.prepare("UPDATE pad SET split = split + 1 WHERE pad = ?").run(token.pad);
     throw new ServiceError("REFUSED", { reason: "it always does" });
+  },
+};
+/** Pays somebody, and asks it of whoever called. */
+const dear: PromptService<object> = {
+  name: "dear",
+  class: "goods",
+  schema: noBody,
+  serve: ({ ledger, token, requestKey }) => {
+    const from = ledger.named("issue", token.asset, "issue");
+    const to = ledger.named("seller", token.asset, "dear");
+    ledger.transfer({ key: `${requestKey} dear`, from, to, amount: 9n, reason: "dear" });
+    return { body: null, fee: 9n, provider: from };
   },
 };
 const broken: PromptService<object> = {
@@ -54,12 +54,12 @@ const slow: SlowService<{ fee: number; ms: number; fails: boolean }> = {
     return { body: "done", fee: BigInt(body.fee) };
   },
 };
-const services = [failing, broken, slow] as unknown as NonNullable<Parameters<typeof newServer>[1]>["services"] &
+const services = [failing, broken, dear, slow] as unknown as NonNullable<Parameters<typeof newServer>[1]>["services"] &
   object;
 const tariffs = {
   money: { ...MONEY, services: { ...MONEY.services, failing: 7, broken: 7, slow: 3 } },
   free: { ...FREE, services: { ...FREE.services, slow: 3 } },
-  tied: TIED,
+  tied: { ...TIED, services: { ...TIED.services, dear: 0, slow: 0 } },
   index: { ...TIED, exhaustion: "index" },
   minutes: { asset: "MIN", rate: 3, perBox: 1, services: { echo: 0 } },
 };
@@ -240,8 +240,58 @@ test("what a link may cost is bounded by its cap: beyond it nothing is debited, 
   });
   caller.wire.send(low.state({ more: 3n }));
   expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true, charged: 4 });
+  caller.wire.send(low.state({ more: 100n }));
+  // The link is over: nothing more may be debited in it.
   expect(await caller.end()).toMatchObject({ open: 0n, balance: 9992n });
   expect(showToken(server.token, name).balance).toBe(9992n);
+});
+
+test("a STATE that is sent again from an earlier link neither raises the cap of this one nor ends it for being behind", async () => {
+  const server = await start();
+  const { low } = await issue(server);
+  const first = await linked(server, low, { cap: 5n });
+  await first.ask("echo", new Uint8Array(1));
+  // It raises the cap of its link to 1,005, and does not arrive; an answer is released behind it.
+  low.released = 0;
+  const state = low.state({ more: 1000n });
+  low.release();
+  const question = low.seal("last", request("echo", new Uint8Array(1)));
+  first.drop();
+
+  const second = new Caller(server, low);
+  second.wire.send(low.call());
+  const welcome = (await second.wire.next())!.bytes;
+  second.wire.send(low.ready(welcome, { cap: 5n, again: low.up }), state, question);
+  expect(await second.answer()).toMatchObject({ ok: true, charged: 4 });
+  expect(await second.ask("echo", new Uint8Array(1))).toMatchObject({ charged: 0, error: { code: "CAP_EXCEEDED" } });
+  second.wire.send(low.state({ more: 3n }));
+  expect(await second.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true, charged: 4 });
+});
+
+test("T-26 the catalogue lists what this token is sold, at its own tariff's prices", async () => {
+  const server = await start();
+  const listed = async (tariff: string) => {
+    const { body } = (await (await linked(server, (await issue(server, { tariff })).low)).ask("catalogue", {}))!;
+    const { services } = body as { services: { name: string; fee: number }[] };
+    return Object.fromEntries(services.map(({ name, fee }) => [name, fee]));
+  };
+  expect(await listed("free")).toEqual(FREE.services);
+  expect(await listed("money")).toMatchObject({ store: 5, echo: 0, compute: 0 });
+});
+
+test("a token that has used up its room and says how it stands is granted more, as long as the pad has some for both", async () => {
+  const server = await start();
+  const { low } = await issue(server, { tariff: "free" });
+  const caller = await linked(server, low);
+  expect(low.room).toBeGreaterThan(60_000);
+  caller.wire.send(...Array.from({ length: 14 }, () => low.seal("last", new Uint8Array(4096))));
+  for (let i = 0; i < 14; i++) expect(await caller.answer()).toMatchObject({ error: { code: "BAD_REQUEST" } });
+  const { room } = low;
+  expect(() => low.sealRun(request("echo", new Uint8Array(40_000)))).toThrow("NEED_GRANT");
+  caller.wire.send(low.state());
+  expect(low.open((await caller.wire.next())!.bytes)).toMatchObject({ kind: "grant" });
+  expect(low.room).toBeGreaterThan(room + 20_000);
+  expect(await caller.ask("echo", new Uint8Array(40_000))).toMatchObject({ ok: true });
 });
 
 test("T-15 with money a credit re-enables an empty account within its link, and a second token adds to the same account", async () => {
@@ -347,4 +397,62 @@ test("T-20 what the device shows is the server's, after each link", async () => 
     await caller.end();
     expect(low.receipt.balance).toBe(showToken(server.token, name).balance);
   }
+});
+
+test("a service that asks a fee of its own is refused to a token whose value is its pad, and what it did is undone", async () => {
+  const server = await start();
+  const { low } = await issue(server, { tariff: "tied", price: 1000n });
+  const caller = await linked(server, low);
+  const seller = () => server.token.store.transact(() => server.token.ledger.named("seller", "TPD", "dear"));
+  expect(await caller.ask("dear", {})).toMatchObject({ ok: false, charged: 0, error: { code: "REFUSED" } });
+  expect(server.token.ledger.balance(seller()).balance).toBe(0n);
+  expect(await caller.ask("slow", { fee: 5, ms: 0, fails: false })).toMatchObject({
+    ok: false,
+    error: { code: "REFUSED" },
+  });
+  expect(served).toBe(0);
+  expectBalanced(server);
+});
+
+test("T-16 what a token earned at the rate of half pays half of its traffic, and its own value the rest", async () => {
+  const server = await start();
+  const { low, name } = await issue(server);
+  const { store, ledger } = server.token;
+  const { account } = showToken(server.token, name);
+  const pad = server.token.pads.named(name)!.pad;
+  const earnings = store.transact(() => {
+    const earned = ledger.named("seller", "TPD", `${pad}`);
+    ledger.transfer({
+      key: "earned",
+      from: ledger.named("issue", "TPD", "issue"),
+      to: earned,
+      amount: 3n,
+      reason: "sale",
+    });
+    store.db.prepare("INSERT INTO earnings (pad, account) VALUES (?, ?)").run(pad, earned);
+    return earned;
+  });
+  const caller = await linked(server, low);
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ charged: 2, balance: 9998 });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ charged: 3, balance: 9995 });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ charged: 4, balance: 9991 });
+  expect(ledger.balance(earnings).balance).toBe(0n);
+  expect(ledger.balance(account).balance).toBe(9991n);
+  expectBalanced(server);
+});
+
+test("a token that was issued and then given up leaves no value behind, and cannot call", async () => {
+  const server = await start();
+  const issuing = server.issue({ padLength: PAD, burnUnit: 1, tariff: "money", price: 77n });
+  issuing.write(randomBytes(PAD));
+  const name = issuing.finish();
+  issuing.discard();
+  issuing.discard();
+  expect(showToken(server.token, name)).toMatchObject({ state: "cancelled", balance: 0n });
+  expect(() => server.token.vault.read(name, 0, new Uint8Array(1))).toThrow(
+    expect.objectContaining({ code: "PAD_MISSING" }),
+  );
+  const unfinished = server.issue({ padLength: PAD, burnUnit: 1, tariff: "money", price: 77n });
+  unfinished.discard();
+  expectBalanced(server);
 });

@@ -47,7 +47,7 @@ export const MONEY = {
   asset: "TPD",
   perBox: 1,
   perKiB: 2,
-  services: { echo: 0, store: 5, catalogue: 0, compute: 0, register: 0 },
+  services: { echo: 0, store: 5, catalogue: 0, statement: 0, compute: 0, register: 0 },
 } as const;
 export const FREE = { asset: "TPD", services: { echo: 0, store: 0, catalogue: 0 } } as const;
 export const TIED = { asset: "TPD", exhaustion: "erasing", services: { echo: 0, store: 0 } } as const;

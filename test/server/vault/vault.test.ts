@@ -1,7 +1,16 @@
 // The vault on a real disk: pads come back as they went in, burned pages do not, and what is wrong has a name.
 
 import { createDecipheriv, createHmac, hash, randomBytes } from "node:crypto";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -247,7 +256,12 @@ describe("the epoch key", () => {
 
   it("is not taken when it is damaged", () => {
     const key = readFileSync(keyPath());
-    for (const bad of [key.subarray(0, 51), Buffer.alloc(52), Buffer.alloc(0), Buffer.from(key).fill(1, 20, 21)]) {
+    for (const bad of [
+      key.subarray(0, 51),
+      Buffer.alloc(52),
+      Buffer.alloc(0),
+      Buffer.from(key).fill(key[20]! ^ 1, 20, 21),
+    ]) {
       writeFileSync(keyPath(), bad);
       expect(codeOf(() => Vault.open(directory(), keyPath()))).toBe("KEY_WRONG");
     }
@@ -257,9 +271,7 @@ describe("the epoch key", () => {
   it("changes while other processes have the vault open, and they go on", () => {
     const bytes = fill(A, 2);
     const other = Vault.open(directory(), keyPath());
-    const progress: number[] = [];
-    vault.rotate((done, total) => void progress.push(done, total));
-    expect(progress).toEqual([1, 1]);
+    expect(vault.rotate()).toBe(true);
     const into = Buffer.alloc(10);
     other.read(A, 0, into);
     expect(into.equals(bytes.subarray(0, 10))).toBe(true);
@@ -271,6 +283,32 @@ describe("the epoch key", () => {
     expect(read(B, 0, PAGE).equals(bytes.subarray(0, PAGE))).toBe(true);
     reopen();
     expect(read(B, 0, PAGE).equals(bytes.subarray(0, PAGE))).toBe(true);
+  });
+
+  it("changes in steps of 64 pads, between which pads are read, burned, made and retired", () => {
+    const names = Array.from({ length: 150 }, (_, i) => i.toString(16).padStart(16, "0"));
+    for (const name of names) fill(name, 2);
+    expect(vault.rotate()).toBe(false);
+    expect(vault.rotating).toBe(true);
+    for (const name of names.slice(0, 20)) keep(name, [1, 2]);
+    vault.flush();
+    vault.retire(names[149]!);
+    const made = fill("00000000000000dd", 1);
+    expect(vault.rotate()).toBe(false);
+    vault.retire(names[30]!);
+    expect(vault.rotate()).toBe(true);
+    expect(vault.rotating).toBe(false);
+    reopen();
+    expect(read("00000000000000dd", 0, PAGE).equals(made)).toBe(true);
+    for (const name of names.slice(0, 20)) expect(codeOf(() => read(name, 0, 1))).toBe("PAGE_BURNED");
+    for (const name of names.slice(31, 149)) expect(read(name, 0, 1)).toHaveLength(1);
+  });
+
+  it("tells when its epoch began, which the end of it moves on", () => {
+    utimesSync(keyPath(), 1000, 1000);
+    expect(vault.epochBegan).toBe(1_000_000);
+    vault.rotate();
+    expect(vault.epochBegan).toBeGreaterThan(1_700_000_000_000);
   });
 
   it("stays, the old one too, while a pad's keys are damaged; without that pad it changes", () => {

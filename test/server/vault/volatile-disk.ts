@@ -136,6 +136,11 @@ export class VolatileDisk implements Disk {
     return content === undefined ? null : String(content.number);
   }
 
+  /** This disk knows no time. */
+  changedAt(): number {
+    return 0;
+  }
+
   sync(file: number): void {
     const { content, path } = this.file(file);
     try {
