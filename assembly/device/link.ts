@@ -105,6 +105,7 @@ export function ready(payload: usize): u32 {
   line.replyLength = BOX_HEADER + READY_TEXT + BOX_TAG;
   link.status = LinkStatus.READY;
   link.notes = load<u8>(welcome);
+  link.welcomeDown = load<u32>(welcome, 8);
   link.cap = cap;
   link.raisedAt = 0;
   return Code.OK;

@@ -27,7 +27,10 @@ export function answerValue(): u32 {
   store<u64>(answer, ownersLimit(), 32);
   memory.copy(answer + 40, ASSET_AT, ASSET_SIZE);
   store<u8>(answer, <u8>link.status, 48);
-  if (link.status !== LinkStatus.NONE) store<u8>(answer, <u8>link.notes, 49);
+  if (link.status !== LinkStatus.NONE) {
+    store<u8>(answer, <u8>link.notes, 49);
+    store<u32>(answer, link.welcomeDown, 52);
+  }
   return Code.OK;
 }
 

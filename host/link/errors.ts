@@ -127,8 +127,9 @@ const ERRORS: { readonly [C in LinkFailureCode]: Kind<LinkFacts[C]> } = {
     advice: "Raise the cap and ask again.",
   },
   SERVICE_ERROR: {
-    message: ({ error, says }) => `The service failed with ${error}: ${says}`,
-    pad: "The pad bytes of question and answer are used, and what they cost is in `charged`; no service fee was charged.",
+    message: ({ error, says, charged, balance }) =>
+      `The service failed with ${error}: ${says} (charged: ${charged}, left: ${balance}).`,
+    pad: "The pad bytes of question and answer are used, and no more than these was charged: no service fee.",
     advice: "See what the service says, and ask again differently.",
   },
   BAD_ANSWER: {

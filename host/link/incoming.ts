@@ -80,7 +80,7 @@ export class Incoming {
   async take(item: LinkItem): Promise<void> {
     if (!FROM_THE_SERVER.includes(item.kind)) throw new LinkFailure("LINK_LOST", { reason: `a ${item.kind} came` });
     const cost = boxCost(item.textLength, this.#shape.burnUnit);
-    const opened = await this.#open(boxOffset(this.#shape, "down", this.#mark, cost), item.bytes);
+    const opened = await this.#openNext(cost, item.bytes);
     this.#mark += cost;
     this.#costs.push(cost);
     switch (opened.kind) {
@@ -116,9 +116,29 @@ export class Incoming {
     }
   }
 
-  async #open(offset: number, box: Uint8Array): ReturnType<Device["open"]> {
+  /**
+   * The box at the mark, or else the first that was sealed behind the welcome: what a server sealed and then lost with its
+   * database is a gap in down. What lies in it is never used again, and a run that it broke is never whole.
+   */
+  async #openNext(cost: number, box: Uint8Array): ReturnType<Device["open"]> {
     try {
-      return await this.#device.open(offset, box);
+      return await this.#open(this.#mark, cost, box);
+    } catch (error) {
+      const { welcomeDown } = await this.#device.value();
+      if (!(error instanceof LinkFailure) || welcomeDown <= this.#mark) throw error;
+      const opened = await this.#open(welcomeDown, cost, box);
+      this.#mark = welcomeDown;
+      this.#released = welcomeDown;
+      this.#costs.length = 0;
+      this.#parts = [];
+      this.#inRun = false;
+      return opened;
+    }
+  }
+
+  async #open(mark: number, cost: number, box: Uint8Array): ReturnType<Device["open"]> {
+    try {
+      return await this.#device.open(boxOffset(this.#shape, "down", mark, cost), box);
     } catch (error) {
       if (
         isDeviceError(error, "AUTH_FAILED") ||

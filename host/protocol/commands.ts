@@ -146,6 +146,8 @@ export interface Value {
   readonly link: LinkStatus;
   /** Those of the link's welcome; none without a link. */
   readonly notes: Notes;
+  /** The mark of down that the server had used when it welcomed this link; 0 without one. */
+  readonly welcomeDown: number;
 }
 
 /** How a device stands to its server: its ready left, and then it opened a receipt of this call. */
@@ -388,6 +390,7 @@ const value: Command<void, Value> = {
       asset: String.fromCharCode(...asset.filter((byte) => byte !== 0)),
       link: LINK_STATUSES[reply[48]!] ?? "none",
       notes: decodeNotes(reply[49]!),
+      welcomeDown: u32At(52),
     };
   },
 };

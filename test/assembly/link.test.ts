@@ -283,6 +283,7 @@ describe("T-20 value", () => {
       asset: "EUR",
       link: "linked",
       notes: { heardAgain: false, inDoubt: false, nothingLeft: false },
+      welcomeDown: 0,
     });
     const { box } = await desk.device.seal("last", randomBytes(100));
     desk.server.open(box);

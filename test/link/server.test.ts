@@ -421,6 +421,39 @@ describe("a link to the real server", () => {
     await agree(server, token);
   });
 
+  test("T-51 goes on behind the answers that were sealed, never arrived, and were lost with the database", async () => {
+    const first = await newServer();
+    const token = await issueToken(first);
+    const device = await deviceOf(token.machine);
+    let server: Server = first;
+    let deaf = false;
+    const connect = async () => {
+      const line = lineToServer(server);
+      return { ...line, onData: (hear: (bytes: Uint8Array) => void) => line.onData((bytes) => deaf || hear(bytes)) };
+    };
+    const link = await openLink(device, await optionsFor(first, { connect }));
+    await link.request("echo", noise(10));
+    const backup = await scratchDirectory();
+    const files = ["", "-wal", "-shm"].map((end) => `tearpad.db${end}`);
+    for (const file of files) cpSync(join(first.directory, file), join(backup, file));
+    const { up, down } = token.view(first);
+    deaf = true;
+    const body = noise(9000);
+    const asked = link.request("echo", body);
+    await expect.poll(() => token.view(first).up).toBeGreaterThan(up + 9000);
+    await expect.poll(() => token.view(first).down).toBeGreaterThan(down + 9000);
+    await stop(first);
+    for (const file of files) {
+      rmSync(join(first.directory, file), { force: true });
+      cpSync(join(backup, file), join(first.directory, file));
+    }
+    server = await startServer(first.directory);
+    deaf = false;
+    expect((await asked).body).toEqual(body);
+    await link.close();
+    expect((await device.info()).down.used).toBe(token.view(server).down);
+  });
+
   test("a request that is asked again while its first work goes on is done and charged once", async () => {
     let works = 0;
     let finish = () => {};

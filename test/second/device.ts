@@ -170,7 +170,7 @@ export class Device {
     fields(payload, 0);
     const { state, identity, value, token } = this;
     const pad = state > STATES.filling && state < STATES.faulty;
-    const none = { link: LINK.none, notes: 0 };
+    const none = { link: LINK.none, notes: 0, welcomeDown: 0 };
     return valueReply(pad ? value : noValue(), (pad && identity) || NO_TERMS, token?.standing ?? none);
   }
 

@@ -50,6 +50,7 @@ export class Token {
   private raisedAt = 0;
   /** Of the welcome of this link. */
   private notes = 0;
+  private welcomeDown = 0;
   /** The button was asked for and has not answered. */
   private asked = false;
 
@@ -71,7 +72,8 @@ export class Token {
   }
 
   get standing(): Standing {
-    return { link: this.link, notes: this.link === LINK.none ? 0 : this.notes };
+    if (this.link === LINK.none) return { link: this.link, notes: 0, welcomeDown: 0 };
+    return { link: this.link, notes: this.notes, welcomeDown: this.welcomeDown };
   }
 
   /** The slot of the call and its tag. */
@@ -108,6 +110,7 @@ export class Token {
     value.openCaps = sumOf(value.openCaps, cap);
     this.link = LINK.ready;
     this.notes = welcome.notes;
+    this.welcomeDown = welcome.down;
     this.caps = cap;
     this.raisedAt = 0;
     const marks = { again, next: end.used.up, number, down: end.used.down, split: end.split };
@@ -208,15 +211,17 @@ function sumOf(a: bigint, b: bigint): bigint {
 export interface Standing {
   link: number;
   notes: number;
+  /** The mark of down that the server had used at its welcome. */
+  welcomeDown: number;
 }
 
 /** The 56 bytes of VALUE. */
 export function valueReply(
   { receipt, openCaps, answered }: Value,
   { limit, asset }: Terms,
-  { link, notes }: Standing,
+  { link, notes, welcomeDown }: Standing,
 ): Uint8Array {
   const { sequence, call, balance, up } = receipt;
   const money = concat(u32(sequence, call), u64(balance), u64(openCaps), u32(up, answered), u64(limit), asset);
-  return concat(money, Uint8Array.of(link, notes), new Uint8Array(6));
+  return concat(money, Uint8Array.of(link, notes, 0, 0), u32(welcomeDown));
 }

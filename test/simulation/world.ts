@@ -133,6 +133,10 @@ class World implements Troubled, Weather {
     this.host.onCommit = () => this.#committed();
     this.host.onStart = (server) => {
       for (const sentence of auditBooks(server)) this.find(`at start: ${sentence}`);
+      const { restored } = server.recovery;
+      if (restored > 0 && this.tally["database restored"] === 0) {
+        this.find(`${restored} tokens are ahead of the books, and no older database was put back`);
+      }
       for (const place of this.places) place.inDoubt = readToken(server, place.token.name).row.in_doubt === 1;
     };
     this.host.onFailure = (error) => this.find(`the server does not start: ${error.stack}`);
