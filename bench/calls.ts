@@ -118,13 +118,17 @@ async function welcome({ token }: Server, engine: Engine, { pad, padId }: Caller
 function fill({ token }: Server, tokens: number): void {
   token.store.transact(() => {
     const { db } = token.store;
+    // The index is made anew behind them: in the order of the tags it would be written all over.
+    const index = db.prepare<[], string>("SELECT sql FROM sqlite_schema WHERE name = 'tag_pad'").pluck().get()!;
     db.exec(`
+      DROP INDEX tag_pad;
       WITH RECURSIVE number (n) AS (SELECT ${CALLERS + 1} UNION ALL SELECT n + 1 FROM number WHERE n < ${tokens})
         INSERT INTO pad (name, pad_id, asset, account, tariff, length, slots, burn_unit, issued, state, split, receipt, booked, worth)
         SELECT printf('%016x', n), randomblob(16), asset, account, tariff, length, slots, burn_unit, issued, state, split,
           receipt, booked, worth FROM number, pad WHERE pad = 1;
       WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < ${TAGS_EACH - 1})
         INSERT INTO tag (start, pad, slot) SELECT random() AS start, pad, n FROM number, pad WHERE pad > ${CALLERS} ORDER BY start;
+      ${index};
     `);
   });
 }

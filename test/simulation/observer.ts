@@ -41,6 +41,7 @@ export interface Tap {
 const HEADER = 4;
 const TAG = 16;
 const KEY = 32;
+const MOST_GAP = 4096;
 
 export class Observer {
   readonly original: Original;
@@ -210,7 +211,9 @@ class Connection {
     const expected = this.#marks[direction];
     const jumps = direction === "up" ? (expected === ready.again ? [ready.next] : []) : [this.#welcome!.down];
     const known = this.#observer.marks[direction];
-    for (const mark of new Set([expected, ...jumps, ...known])) {
+    // What an older database has lost of down is a gap, which a welcome that comes again does not tell.
+    const most = direction === "down" ? MOST_GAP : 0;
+    for (const mark of candidates([expected, ...jumps, ...known], expected, most)) {
       const text = this.#open(direction, item, boxOffset(shape, direction, mark, cost));
       if (text === null) continue;
       known.add(mark);
@@ -256,6 +259,12 @@ class Connection {
   get #slotOffset(): number {
     return slotOffset(this.#observer.original.shape, "low", this.#slot);
   }
+}
+
+/** Where to look: at these marks first, then at so many behind one. */
+function* candidates(first: Iterable<number>, from: number, count: number): Generator<number, void, undefined> {
+  yield* first;
+  for (let mark = from + 1; mark <= from + count; mark++) yield mark;
 }
 
 /** The tag that a box with this text must have (SPEC section 2). */
