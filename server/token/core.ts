@@ -10,7 +10,7 @@ import type { Clock } from "../clock.ts";
 import type { AccountId, Ledger } from "../ledger/index.ts";
 import type { Service } from "../service/index.ts";
 import type { Store } from "../store/index.ts";
-import { isVaultError, type Limits, type Vault } from "../vault/index.ts";
+import { isVaultError, type LimitEntry, type Limits, type Vault } from "../vault/index.ts";
 import { Answers, type Kept, type KeptBox } from "./answers.ts";
 import type { AtRest } from "./at-rest.ts";
 import type { Config } from "./config.ts";
@@ -87,6 +87,9 @@ export class TokenServer {
   readonly #written: number[] = [];
   readonly #touched: Kept[] = [];
   #noted = 0;
+  /** Notes of the work that runs, and of the works before it in this transaction. */
+  readonly #notes: LimitEntry[] = [];
+  readonly #settled: LimitEntry[] = [];
   #lost = 0;
   #lostBy: unknown;
   #burning: (() => void) | null = null;
@@ -138,9 +141,12 @@ export class TokenServer {
     return result;
   }
 
-  /** Notes how far a pad is used, for the limits. Part of every work that moves a mark. */
+  /**
+   * Notes how far a pad is used, for the limits. Part of every work that moves a mark. The limits get it when the
+   * transaction is on the disk and not before: a limit that is ahead of the books says that a database was put back.
+   */
   note({ name, heard, up, down, split, receipt }: Pad): void {
-    this.limits.note({ pad: name, heard, up, down, split, receipt });
+    this.#notes.push({ pad: name, heard, up, down, split, receipt });
     this.#noted++;
   }
 
@@ -202,12 +208,14 @@ export class TokenServer {
   }
 
   #settle(): void {
+    this.#settled.push(...this.#notes.splice(0));
     for (const kept of this.#touched) kept.settle();
     this.#touched.length = 0;
     this.#written.length = 0;
   }
 
   #undo(): void {
+    this.#notes.length = 0;
     for (const kept of this.#touched) kept.undo();
     for (const pad of this.#written) this.doubt(pad);
     this.#touched.length = 0;
@@ -218,9 +226,11 @@ export class TokenServer {
   #end(committed: boolean): void {
     if (committed) {
       this.#settle();
+      for (const note of this.#settled.splice(0)) this.limits.note(note);
       return;
     }
     this.#undo();
+    this.#settled.length = 0;
     for (const pad of this.#seats.keys()) this.doubt(pad);
   }
 

@@ -10,6 +10,7 @@ import { decodeState, ItemReader, type LinkItem } from "../../host/protocol/inde
 import type { Seated, TokenServer } from "./core.ts";
 import { answerCall } from "./desk.ts";
 import { runJob } from "./job.ts";
+import { keepAlive } from "./keep.ts";
 import { Stale } from "./pads.ts";
 import { acceptReady, type Jump, makeJump } from "./ready.ts";
 import { type Job, type Refusal, Refused, StillWorking, serve } from "./serve.ts";
@@ -221,7 +222,7 @@ export class Link implements Seated {
     this.#state = "linked";
     this.#sentTo = released;
     server.log.info({ token: accepted.turn.pad.name, call: this.#call }, "link");
-    accepted.turn.afterwards();
+    keepAlive(server, accepted.turn.pad); // Also what a crash kept from being burned.
     await this.#sendKept(accepted.turn.pad.down);
     if (accepted.ends) this.#end();
   }

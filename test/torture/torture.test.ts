@@ -66,23 +66,23 @@ describe(`power cuts (SEED=${seed})`, () => {
   it("TG-1 through random lives with many cuts the two ends of a pad never use the same byte", () => {
     const tally = newTally();
     const pair = new Pair(core);
-    for (let life = 0; life < 400; life++) pair.live(seed * 1000 + life, tally);
-    console.log(`lives: 400 with ${tally.cuts} cuts, ${pair.distinct.size} of them distinct`);
+    for (let life = 0; life < 250; life++) pair.live(seed * 1000 + life, tally);
+    console.log(`lives: 250 with ${tally.cuts} cuts, ${pair.distinct.size} of them distinct`);
     expect(tally.failures).toEqual([]);
   });
 
   it("T-04 T-51 through random lives with many cuts a token uses no byte twice, and says no more money than its server may leave it", () => {
     const tally = newTally();
     const token = new TokenLife(core);
-    for (let life = 0; life < 150; life++) token.live(seed * 1000 + life, tally);
-    console.log(`lives of a token: 150 with ${tally.cuts} cuts`);
+    for (let life = 0; life < 90; life++) token.live(seed * 1000 + life, tally);
+    console.log(`lives of a token: 90 with ${tally.cuts} cuts`);
     expect(tally.failures).toEqual([]);
   });
 
   it("T-19 a list of addresses that was in force never gives way to an older one, whatever a cut left in either copy", () => {
     const tally = newTally();
     const lists = new ListLife(core);
-    for (let life = 0; life < 400; life++) lists.live(seed * 1000 + life, tally);
+    for (let life = 0; life < 150; life++) lists.live(seed * 1000 + life, tally);
     expect(tally.failures).toEqual([]);
   });
 });
