@@ -2,5 +2,5 @@
 
 export { isStoreError } from "./errors.ts";
 export { type Migration, openStore, type StoreOptions } from "./open.ts";
-export { Rows, type Source } from "./rows.ts";
-export { type Remembered, Store } from "./store.ts";
+export { Rows } from "./rows.ts";
+export { Store } from "./store.ts";

@@ -125,9 +125,10 @@ describe("opening a store", () => {
     chmodSync(path, 0o444);
     chmodSync(base, 0o555);
     onTestFinished(() => chmodSync(base, 0o755));
-    // Root may write everything, so another user asks.
+    // Root may write everything, so another user asks, once what only this one may read is loaded.
     const { out } = await script(
-      `if (process.getuid?.() === 0) { process.setgid(65534); process.setuid(65534); }
+      `new Database(":memory:").close();
+       if (process.getuid?.() === 0) { process.setgid(65534); process.setuid(65534); }
        try { openStore(path, migrations); } catch (error) { console.log(error.code); }`,
       path,
     );
