@@ -1,4 +1,4 @@
-// Packs the package, installs it in an empty project as a newcomer would, and uses it there: the three subpaths with their
+// Packs the package, installs it in an empty project as a newcomer would, and uses it there: the four subpaths with their
 // types, the command, and every Node on the PATH, where one that is too old must be told so in one sentence.
 // `npm run check` ends with this. It needs npm and its registry or cache; it leaves nothing behind but dist/.
 
@@ -21,7 +21,7 @@ import { fileURLToPath } from "node:url";
 import { nodeTooOld } from "../../host/protocol/node-version.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
-const SUBPATHS = ["driver", "engine", "simulator"] as const;
+const SUBPATHS = ["driver", "engine", "link", "simulator"] as const;
 
 const folder = mkdtempSync(join(tmpdir(), "tearpad-package-"));
 try {
@@ -32,7 +32,7 @@ try {
 
 function checkPackage(project: string): void {
   installPacked(project);
-  claim("an empty project imports the three subpaths with their types");
+  claim("an empty project imports the four subpaths with their types");
   compileUse(project);
   for (const node of nodesOnPath()) {
     const version = run(node, ["--version"], project).trim().slice(1);
