@@ -1,8 +1,9 @@
 // `tearpad statement` and `tearpad audit`: the books of a server. A statement is what moved on one token's account; an audit
 // derives every balance again from the journal and says where they differ.
 
-import { openOffice, showToken } from "../server/index.ts";
+import { showToken } from "../server/index.ts";
 import { type Io, parse, printJson, UsageError } from "./command.ts";
+import { inOffice } from "./office.ts";
 
 const ENTRIES = 100;
 
@@ -11,9 +12,7 @@ export async function statement(args: string[], io: Io): Promise<number> {
   const [directory, name] = positionals as [string, string];
   const limit = Number(values.entries ?? ENTRIES);
   if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError("--entries takes a number above 0.");
-  const office = await openOffice(directory);
-  try {
-    const { token } = office;
+  return inOffice(directory, ({ token }) => {
     const { account, asset, balance } = showToken(token, name);
     const entries = token.store.transact(() => token.ledger.statement(account, 0, limit));
     if (values.json) {
@@ -27,16 +26,12 @@ export async function statement(args: string[], io: Io): Promise<number> {
     }
     io.stdout.write(`${" ".repeat(40)}${`${balance}`.padStart(12)}  ${asset}\n`);
     return 0;
-  } finally {
-    await office.close();
-  }
+  });
 }
 
 export async function audit(args: string[], io: Io): Promise<number> {
   const { values, positionals } = parse(args, {}, [1, 1]);
-  const office = await openOffice(positionals[0] as string);
-  try {
-    const { token } = office;
+  return inOffice(positionals[0] as string, ({ token }) => {
     const report = token.store.transact(() => token.ledger.audit());
     const { entries, accounts, openHolds, assets, disagreements } = report;
     if (values.json) {
@@ -52,7 +47,5 @@ export async function audit(args: string[], io: Io): Promise<number> {
       io.stdout.write(disagreements.length === 0 ? "The books balance.\n" : "The books do NOT balance.\n");
     }
     return disagreements.length === 0 ? 0 : 1;
-  } finally {
-    await office.close();
-  }
+  });
 }

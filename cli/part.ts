@@ -17,22 +17,18 @@ export async function partUp(device: Device): Promise<number> {
   return Math.max(PART_BYTES_LEAST, textIn(roomOf(info).now, info));
 }
 
-/** The next part down, in bytes. */
-export async function partDown(device: Device): Promise<number> {
+/** The next part down, in bytes, of `left`. @throws LinkFailure EXHAUSTED when the pad has no room for all that is left */
+export async function partDown(device: Device, left: number): Promise<number> {
   const info = await active(device);
-  return Math.max(1, textIn(roomDown(info), info));
+  const room = roomDown(info);
+  mustFit(left, room, info);
+  return Math.max(1, textIn(room, info));
 }
 
 /** @throws LinkFailure EXHAUSTED when the pad has no room for so many bytes up, whatever is granted */
 export async function mustFitUp(device: Device, bytes: number): Promise<void> {
   const info = await active(device);
   mustFit(bytes, roomOf(info).afterGrant, info);
-}
-
-/** @throws LinkFailure EXHAUSTED when the pad has no room for so many bytes down */
-export async function mustFitDown(device: Device, bytes: number): Promise<void> {
-  const info = await active(device);
-  mustFit(bytes, roomDown(info), info);
 }
 
 async function active(device: Device): Promise<ActiveInfo> {

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { ByteFile, spool } from "../host/driver/index.ts";
 import type { Answer } from "../host/link/index.ts";
 import { type Io, parse, printJson, UsageError } from "./command.ts";
-import { mustFitDown, mustFitUp, partDown, partUp } from "./part.ts";
+import { mustFitUp, partDown, partUp } from "./part.ts";
 import { progressOn } from "./progress.ts";
 import { inputOf, jsonStream, opened, outputTo } from "./streams.ts";
 import { LINK_OPTIONS, linkJson, type Use, withLink } from "./token-link.ts";
@@ -56,8 +56,7 @@ export async function fetchFile(args: string[], io: Io): Promise<number> {
   const get: Use<void> = async (link, device) => {
     let version: unknown = null;
     for (let size = 1; bytes < size; ) {
-      await mustFitDown(device, size - bytes);
-      const length = await partDown(device);
+      const length = await partDown(device, size - bytes);
       const answer = await link.request("store", { action: "get", name, offset: bytes, length });
       const part = partOf(answer);
       if (version !== null && version !== part.version)

@@ -7,7 +7,6 @@ import {
   holdToken,
   listTokens,
   type Office,
-  openOffice,
   resolveDoubt,
   showToken,
   type TokenView,
@@ -15,6 +14,7 @@ import {
 import { bytes, type Io, parse, printJson, UsageError } from "./command.ts";
 import { confirm } from "./confirm.ts";
 import { line } from "./gauge.ts";
+import { inOffice } from "./office.ts";
 import { amount } from "./token-link.ts";
 
 export async function tokenList(args: string[], io: Io): Promise<number> {
@@ -24,6 +24,7 @@ export async function tokenList(args: string[], io: Io): Promise<number> {
     if (values.json) printJson(io.stdout, { tokens });
     else if (tokens.length === 0) io.stdout.write("No token was issued yet.\n");
     else for (const view of tokens) io.stdout.write(`${inALine(view)}\n`);
+    return 0;
   });
 }
 
@@ -47,7 +48,7 @@ export async function tokenCancel(args: string[], io: Io): Promise<number> {
     if (!values.yes && !(await confirm(io, question)))
       throw new UsageError("Nothing was changed. A script says --yes.");
     cancelToken(token, name);
-    tell(io, values.json, showToken(token, name));
+    return tell(io, values.json, showToken(token, name));
   });
 }
 
@@ -60,7 +61,7 @@ export async function tokenCredit(args: string[], io: Io): Promise<number> {
   }
   return inOffice(directory, ({ token }) => {
     creditToken(token, name, amount("--price", price), key);
-    tell(io, values.json, showToken(token, name));
+    return tell(io, values.json, showToken(token, name));
   });
 }
 
@@ -72,24 +73,16 @@ function change(alter: (token: Office["token"], name: string) => void): Verb {
     const [directory, name] = positionals as [string, string];
     return inOffice(directory, ({ token }) => {
       alter(token, name);
-      tell(io, values.json, showToken(token, name));
+      return tell(io, values.json, showToken(token, name));
     });
   };
 }
 
-async function inOffice(directory: string, work: (office: Office) => void | Promise<void>): Promise<number> {
-  const office = await openOffice(directory);
-  try {
-    await work(office);
-  } finally {
-    await office.close();
-  }
-  return 0;
-}
-
-function tell(io: Io, json: boolean | undefined, view: TokenView): void {
+/** Returns the code to exit with. */
+function tell(io: Io, json: boolean | undefined, view: TokenView): number {
   if (json) printJson(io.stdout, view);
   else io.stdout.write(`${inFull(view).join("\n")}\n`);
+  return 0;
 }
 
 function inALine({ name, state, balance, asset, padLength, left, inDoubt }: TokenView): string {

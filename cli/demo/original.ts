@@ -14,7 +14,10 @@ export interface OriginalPad {
   readonly padId: string;
 }
 
-const KEY_BYTES = 32;
+// What an item has around its text, and a slice before the key of it (SPEC section 2), as the observers know it.
+export const HEADER_BYTES = 4;
+export const TAG_BYTES = 16;
+export const KEY_BYTES = 32;
 
 /** A part of the pad; what lies outside of it reads as zero. */
 export function padBytes({ bytes }: OriginalPad, offset: number, length: number): Uint8Array {

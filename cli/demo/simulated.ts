@@ -16,6 +16,16 @@ export interface Simulated extends Pick<Running, "pid" | "lost" | "stop"> {
   readonly control: Remote;
 }
 
+const CHIP_BYTES_LEAST = 2 ** 20;
+const CHIP_BYTES_MOST = 2 ** 31;
+
+/** The size of a chip for so many bytes: a power of two, from 1 MiB to 2 GiB. */
+export function chipBytesFor(bytes: number): number {
+  let size = CHIP_BYTES_LEAST;
+  while (size < bytes && size < CHIP_BYTES_MOST) size *= 2;
+  return size;
+}
+
 /**
  * Starts a device.
  * @param name what the user calls it

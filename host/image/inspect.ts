@@ -3,6 +3,7 @@
 // the same section.
 
 import {
+  CONTROL_RESERVE_BYTES,
   downEnd,
   isToken,
   type PadPosition,
@@ -48,7 +49,6 @@ export interface JournalFinding {
 
 const SCAN_BYTES = 65_536;
 const SECTOR_BYTES = 4096;
-const CONTROL_RESERVE_BYTES = 1024;
 const BURN_UNITS: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 
 /** @throws ImageError IMAGE_SIZE, IMAGE_TRUNCATED, IMAGE_VERSION or NOT_AN_IMAGE */

@@ -1,6 +1,7 @@
 // Lines to a server: TCP as it is, and WebSocket with whole items in binary messages (SPEC section 13). A line is a
 // transport that can be asked to wait, so that a server that sends faster than the device opens fills no memory.
 
+import { type EventEmitter, once } from "node:events";
 import { connect } from "node:net";
 import type { Transport } from "../driver/index.ts";
 import { LinkFailure } from "./errors.ts";
@@ -33,14 +34,7 @@ export async function openLine(address: string): Promise<Line> {
 
 async function openTcp(host: string, port: number): Promise<Line> {
   const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("connect", resolve);
-    socket.once("error", reject);
-  });
-  let reason: Error | undefined;
-  socket.on("error", (error) => {
-    reason = error;
-  });
+  const reason = await opened(socket, "connect");
   return {
     write: (bytes) =>
       new Promise((resolve, reject) => {
@@ -51,8 +45,8 @@ async function openTcp(host: string, port: number): Promise<Line> {
       socket.on("end", () => socket.destroy());
     },
     onClose: (listener) => {
-      if (socket.closed) listener(reason);
-      else socket.once("close", () => listener(reason));
+      if (socket.closed) listener(reason());
+      else socket.once("close", () => listener(reason()));
     },
     close: async () => {
       socket.destroySoon();
@@ -70,14 +64,7 @@ async function openWebSocket(address: string): Promise<Line> {
   // Loaded here, so that a host that speaks TCP only needs no more than Node.
   const { WebSocket } = await import("ws");
   const socket = new WebSocket(address, { perMessageDeflate: false, maxPayload: MESSAGE_MAX_BYTES });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("open", resolve);
-    socket.once("error", reject);
-  });
-  let reason: Error | undefined;
-  socket.on("error", (error) => {
-    reason = error;
-  });
+  const reason = await opened(socket, "open");
   return {
     write: (bytes) =>
       new Promise((resolve, reject) => {
@@ -87,8 +74,8 @@ async function openWebSocket(address: string): Promise<Line> {
       socket.on("message", (data) => listener(new Uint8Array(data as Buffer)));
     },
     onClose: (listener) => {
-      if (socket.readyState === WebSocket.CLOSED) listener(reason);
-      else socket.once("close", () => listener(reason));
+      if (socket.readyState === WebSocket.CLOSED) listener(reason());
+      else socket.once("close", () => listener(reason()));
     },
     close: async () => {
       socket.close();
@@ -100,4 +87,14 @@ async function openWebSocket(address: string): Promise<Line> {
       socket.resume();
     },
   };
+}
+
+/** Waits until a socket says that it is open; what it gives tells the error that ended the socket later, if one did. */
+async function opened(socket: EventEmitter, event: "connect" | "open"): Promise<() => Error | undefined> {
+  await once(socket, event); // Rejects with an error that comes first.
+  let reason: Error | undefined;
+  socket.on("error", (error: Error) => {
+    reason = error;
+  });
+  return () => reason;
 }

@@ -69,6 +69,7 @@ export {
 export {
   boxCost,
   boxOffset,
+  CONTROL_RESERVE_BYTES,
   type Direction,
   downEnd,
   firstSplitOfPair,

@@ -3,7 +3,8 @@
 
 export const TEXT_MAX_BYTES = 4096;
 export const SLOT_BYTES = 192;
-const CONTROL_RESERVE_BYTES = 1024;
+/** What down keeps for control boxes. */
+export const CONTROL_RESERVE_BYTES = 1024;
 /** Key bytes that a box uses beside its text: `r ‖ s`. */
 const BOX_KEY_BYTES = 32;
 const PAD_BYTES_PER_SLOT = 8192;

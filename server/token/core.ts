@@ -87,9 +87,9 @@ export class TokenServer {
   readonly #written: number[] = [];
   readonly #touched: Kept[] = [];
   #noted = 0;
-  /** Notes of the work that runs, and of the works before it in this transaction. */
+  /** Notes of this transaction; behind the settled ones are those of the work that runs. */
   readonly #notes: LimitEntry[] = [];
-  readonly #settled: LimitEntry[] = [];
+  #settledNotes = 0;
   #lost = 0;
   #lostBy: unknown;
   #burning: (() => void) | null = null;
@@ -208,14 +208,14 @@ export class TokenServer {
   }
 
   #settle(): void {
-    this.#settled.push(...this.#notes.splice(0));
+    this.#settledNotes = this.#notes.length;
     for (const kept of this.#touched) kept.settle();
     this.#touched.length = 0;
     this.#written.length = 0;
   }
 
   #undo(): void {
-    this.#notes.length = 0;
+    this.#notes.length = this.#settledNotes;
     for (const kept of this.#touched) kept.undo();
     for (const pad of this.#written) this.doubt(pad);
     this.#touched.length = 0;
@@ -226,12 +226,18 @@ export class TokenServer {
   #end(committed: boolean): void {
     if (committed) {
       this.#settle();
-      for (const note of this.#settled.splice(0)) this.limits.note(note);
+      for (const note of this.#notes) this.limits.note(note);
+      this.#forgetNotes();
       return;
     }
     this.#undo();
-    this.#settled.length = 0;
+    this.#forgetNotes();
     for (const pad of this.#seats.keys()) this.doubt(pad);
+  }
+
+  #forgetNotes(): void {
+    this.#notes.length = 0;
+    this.#settledNotes = 0;
   }
 
   seat(pad: number): Seat | undefined {

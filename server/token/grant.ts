@@ -2,8 +2,8 @@
 // A little at a time, since what was given can never be used for answers again: as much as the device needs ahead, and of a
 // pad that comes to its end a share of what is left, so that both directions reach it.
 
-import { downEnd, type PadShape, roundDown, upBase } from "../../host/protocol/index.ts";
-import { CONTROL_RESERVE_BYTES } from "./pads.ts";
+import { type PadShape, roundDown, upBase } from "../../host/protocol/index.ts";
+import { downRoom } from "./pads.ts";
 
 const LEAST_STEP_BYTES = 65_536;
 /** A grant of less than this is not worth its box. */
@@ -15,7 +15,7 @@ const SMALLEST_GRANT_BYTES = 64;
  */
 export function grantFor(pad: PadShape & { up: number; down: number; split: number }, asked: boolean): number | null {
   const room = pad.split - upBase(pad) - pad.up;
-  const free = downEnd(pad) - pad.down - CONTROL_RESERVE_BYTES - pad.split;
+  const free = downRoom(pad);
   const step = Math.max(pad.padLength / 32, LEAST_STEP_BYTES);
   const share = Math.min(step, (room + free) / (asked ? 2 : 4));
   if (room >= (asked ? share : share / 2)) return null;

@@ -7,9 +7,9 @@ import type { Pad } from "./pads.ts";
 
 const PAGE_BYTES = 4096;
 
-/** Whether between two states of a pad whole pages, or a call, may have come to be used. */
+/** Whether between two states of a pad in a link whole pages, or the call, may have come to be used. */
 export function mayBurn(server: TokenServer, before: Pad, after: Pad): boolean {
-  if (before.opened !== after.opened || before.linked !== after.linked) return true;
+  if (before.opened !== after.opened) return true;
   const page = (pad: Pad) => Math.floor((upBase(pad) + pad.up) / PAGE_BYTES);
   const pageDown = (pad: Pad) => Math.floor(keptEnd(server, pad) / PAGE_BYTES);
   return page(before) !== page(after) || pageDown(before) !== pageDown(after);

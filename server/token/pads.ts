@@ -2,7 +2,7 @@
 // process, or a later call, has changed the epoch, nothing is written.
 
 import type { Statement } from "better-sqlite3";
-import { downEnd, type PadShape, upBase } from "../../host/protocol/index.ts";
+import { CONTROL_RESERVE_BYTES, downEnd, type PadShape, upBase } from "../../host/protocol/index.ts";
 import type { AccountId } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
 
@@ -42,9 +42,6 @@ export interface Pad extends PadShape {
   answer: number | null;
 }
 
-/** What down keeps for control boxes. */
-export const CONTROL_RESERVE_BYTES = 1024;
-
 /** Pad bytes that neither direction has used, the control reserve aside. */
 export function bytesLeft(pad: Pick<Pad, "up" | "down"> & PadShape): number {
   return Math.max(0, padBytes(pad) - pad.up - pad.down);
@@ -53,6 +50,11 @@ export function bytesLeft(pad: Pick<Pad, "up" | "down"> & PadShape): number {
 /** Pad bytes for boxes when the pad was new, the control reserve aside. */
 export function padBytes(shape: PadShape): number {
   return downEnd(shape) - upBase(shape) - CONTROL_RESERVE_BYTES;
+}
+
+/** Pad bytes between the split and what down has used, the control reserve aside; below 0 when boxes of control took of that. */
+export function downRoom(pad: Pick<Pad, "down" | "split"> & PadShape): number {
+  return downEnd(pad) - pad.down - pad.split - CONTROL_RESERVE_BYTES;
 }
 
 /** Somebody else has changed the pad: a later call, or a command of the operator. */

@@ -8,6 +8,7 @@
 import { type BoxPlace, EngineError } from "../../host/engine/index.ts";
 import {
   boxCost,
+  CONTROL_RESERVE_BYTES,
   downEnd,
   encodeGrant,
   encodeReceipt,
@@ -23,7 +24,7 @@ import { type Kept, keptFrom } from "./answers.ts";
 import type { TokenServer } from "./core.ts";
 import { grantFor } from "./grant.ts";
 import { keepAlive, mayBurn } from "./keep.ts";
-import { bytesLeft, CONTROL_RESERVE_BYTES, type Pad, Stale } from "./pads.ts";
+import { bytesLeft, downRoom, type Pad, Stale } from "./pads.ts";
 import { isTied, type Tariff, worthAt } from "./tariff.ts";
 
 /** A box down that was sealed in a turn; `end` is the mark behind it. */
@@ -130,8 +131,7 @@ export class Turn {
 
   /** Pad bytes that boxes of a run may still take of down. */
   get room(): number {
-    const { pad } = this;
-    return Math.max(0, downEnd(pad) - pad.down - pad.split - CONTROL_RESERVE_BYTES);
+    return Math.max(0, downRoom(this.pad));
   }
 
   /**

@@ -7,7 +7,8 @@ import { rm } from "node:fs/promises";
 import { expect } from "vitest";
 import { type Clock, type Device, isDriverError, openDevice, type Transport } from "../../host/driver/index.ts";
 import { type Answer, isLinkFailure, type Line, openLink } from "../../host/link/index.ts";
-import { lineTo, type Machine } from "../../simulator/index.ts";
+import type { Machine } from "../../simulator/index.ts";
+import { plugVanishing } from "../host/pair.ts";
 import { quickClock } from "./token.ts";
 
 /** What is asked: bytes that come back as they are, for answers of about as many boxes. */
@@ -82,24 +83,8 @@ export async function runProgram(world: World, fate: Fate): Promise<"done"> {
 
 /** A session with the machine, which is switched on again when it is reached for. */
 export async function plugIn(machine: Machine, fate: Fate = new Fate()): Promise<Device> {
-  return openDevice(
-    async () => {
-      if (machine.state === "off" || machine.state === "held") machine.powerOn();
-      let tell = (_reason?: Error) => {};
-      const line = lineTo(machine);
-      return fate.device({
-        ...line,
-        write: async (bytes) => {
-          await line.write(bytes);
-          if (machine.state !== "on") tell(new Error("unplugged"));
-        },
-        onClose: (listener) => {
-          tell = listener;
-        },
-      });
-    },
-    { clock: fate.clock },
-  );
+  const plug = plugVanishing(machine);
+  return openDevice(async () => fate.device(await plug()), { clock: fate.clock });
 }
 
 /** What dead programs were waiting for: kept, so that nobody has to collect the files that they left open. */

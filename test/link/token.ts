@@ -11,7 +11,7 @@ import {
   slotsAtIssue,
 } from "../../host/driver/index.ts";
 import { builtCore, Flash, lineTo, Machine } from "../../simulator/index.ts";
-import { inOnePiece, SECTORS_BEFORE_PAD } from "../host/pair.ts";
+import { inOnePiece, plugVanishing, SECTORS_BEFORE_PAD } from "../host/pair.ts";
 import type { Issue } from "./model.ts";
 
 export const quickClock: Clock = {
@@ -84,22 +84,5 @@ export async function makeToken(options: TokenOptions = {}): Promise<Token> {
 
 /** A session with the machine of a token, which is switched on again when it lost its power. */
 export function deviceOf(machine: Machine): Promise<Device> {
-  return openDevice(
-    async () => {
-      if (machine.state === "off" || machine.state === "held") machine.powerOn();
-      let tell = (_reason?: Error) => {};
-      const line = lineTo(machine);
-      return {
-        ...line,
-        write: async (bytes) => {
-          await line.write(bytes);
-          if (machine.state !== "on") tell(new Error("unplugged"));
-        },
-        onClose: (listener) => {
-          tell = listener;
-        },
-      };
-    },
-    { clock: quickClock },
-  );
+  return openDevice(plugVanishing(machine), { clock: quickClock });
 }

@@ -1,7 +1,7 @@
 // Every cut of every operation, once and twice: before, in the middle of and behind each HAL call, by loss of power with every tear and by a reset of the
 // controller. After each the device boots and is held against the ideal.
 
-import { type Cut, type HalCallName, TEARS } from "../../simulator/index.ts";
+import { type Cut, type HalCallName, type Random, TEARS } from "../../simulator/index.ts";
 import { type Findings, type Ideal, noFindings } from "./ideal.ts";
 import type { Rig, RigSnapshot } from "./rig.ts";
 import { aftermath, type LateScenario, type Scenario } from "./scenarios.ts";
@@ -56,6 +56,16 @@ function positions(calls: readonly HalCallName[]): Cut[] {
     }
   }
   return list;
+}
+
+/** A cut at one of the next `callsMax` HAL calls, of any kind. */
+export function drawCut(random: Random, callsMax: number): Cut {
+  return {
+    call: 1 + random.below(callsMax),
+    when: (["before", "during", "after"] as const)[random.below(3)]!,
+    kind: random.below(3) ? "power" : "reset",
+    tear: TEARS[random.below(TEARS.length)]!,
+  };
 }
 
 export function nameOf(cut: Cut): string {

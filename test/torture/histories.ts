@@ -1,8 +1,8 @@
 // Random lives of a pair: both ends seal, receive, release, grant and lose power at any call, again and again, also while they boot. Every step is held against
 // the two ideals, which share one ledger of the pad bytes that left, since the two ends share one pad.
 
-import { type Core, type Cut, type HalCallName, Random, TEARS } from "../../simulator/index.ts";
-import { nameOf, type Tally } from "./cuts.ts";
+import { type Core, type Cut, type HalCallName, Random } from "../../simulator/index.ts";
+import { drawCut, nameOf, type Tally } from "./cuts.ts";
 import { type Findings, type Ideal, type Incoming, noFindings } from "./ideal.ts";
 import { begin, find, open, type Plan, perform, raise, release, releaseSlot, seal } from "./operations.ts";
 import { HIGH, LOW, PAD_BASE, Rig, type RigSnapshot, type Side, SLOT_SIZE, SLOTS, slotAt } from "./rig.ts";
@@ -80,12 +80,7 @@ export class Pair {
       last = call.name;
     };
     const arm = (): Cut => {
-      const cut: Cut = {
-        call: 1 + random.below(CALLS_MAX),
-        when: (["before", "during", "after"] as const)[random.below(3)]!,
-        kind: random.below(3) ? "power" : "reset",
-        tear: TEARS[random.below(TEARS.length)]!,
-      };
+      const cut = drawCut(random, CALLS_MAX);
       rig.machine.cutAt(cut);
       return cut;
     };

@@ -1,8 +1,8 @@
 // Random lives of a token: it calls, links, allows, seals, hears receipts, grants and lists, releases, and loses power at any call, also while it boots.
 
-import { type Core, type Cut, Random, TEARS } from "../../simulator/index.ts";
+import { type Core, Random } from "../../simulator/index.ts";
 import { DATA } from "../second/box.ts";
-import type { Tally } from "./cuts.ts";
+import { drawCut, type Tally } from "./cuts.ts";
 import { type Findings, noFindings } from "./ideal.ts";
 import { open, release, seal } from "./operations.ts";
 import type { Rig, RigSnapshot } from "./rig.ts";
@@ -65,13 +65,7 @@ export class TokenLife {
   #step(ideal: TokenIdeal, random: Random, findings: Findings, tally: Tally): string {
     const rig = this.#rig;
     const arm = (): void => {
-      const cut: Cut = {
-        call: 1 + random.below(CALLS_MAX),
-        when: (["before", "during", "after"] as const)[random.below(3)]!,
-        kind: random.below(3) ? "power" : "reset",
-        tear: TEARS[random.below(TEARS.length)]!,
-      };
-      rig.machine.cutAt(cut);
+      rig.machine.cutAt(drawCut(random, CALLS_MAX));
     };
     if (random.below(2)) arm();
     const [name, plan] = this.#choose(ideal, random);

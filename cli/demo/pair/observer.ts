@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import {
   boxCost,
   boxOffset,
+  CONTROL_RESERVE_BYTES,
   commands,
   type DeviceError,
   type Direction,
@@ -21,12 +22,14 @@ import {
   type Info,
   isDeviceError,
   type PadShape,
+  READY_AT,
   type Side,
   SLOT_BYTES,
   sealingDirection,
+  slotOffset,
   upBase,
 } from "../../../host/protocol/index.ts";
-import { type OriginalPad, padBytes, tagOf } from "../original.ts";
+import { HEADER_BYTES, KEY_BYTES, type OriginalPad, padBytes, TAG_BYTES, tagOf, textUnder } from "../original.ts";
 import { countUses, type Use } from "../uses.ts";
 import { type EndLedger, exactly, type Ledger, otherSide, type Range } from "./ledger.ts";
 import type { Chunk } from "./trace.ts";
@@ -45,13 +48,7 @@ export interface Verdict {
   readonly disagreements: readonly string[];
 }
 
-const KEY_BYTES = 32;
-const TAG_BYTES = 16;
-const HEADER_BYTES = 4;
 const OPENING_TEXT_BYTES = 16;
-/** Where the key of the opening lies in its slot, behind tag and welcome (SPEC section 3). */
-const READY_KEY_AT = 96;
-const CONTROL_RESERVE_BYTES = 1024;
 /** Fewer key bytes than these could be in a pad twice by chance. */
 const UNIQUE_BYTES = 16;
 const REPLY_BIT = 0x80;
@@ -349,9 +346,9 @@ class Line {
 
   /** The core composes the text of an opening itself: only the copy of the pad shows it to an observer. */
   #opening(direction: Direction, slotOffset: number, item: Uint8Array, left: boolean): Uint8Array {
-    const offset = slotOffset + READY_KEY_AT;
+    const offset = slotOffset + READY_AT;
     const cipher = item.subarray(HEADER_BYTES, HEADER_BYTES + OPENING_TEXT_BYTES);
-    const text = xor(cipher, padBytes(this.#pad, offset + KEY_BYTES, OPENING_TEXT_BYTES));
+    const text = textUnder(this.#pad, offset, cipher);
     this.#check({ direction, offset, kind: OPENING_KIND, text, box: item, left });
     return text;
   }
@@ -473,8 +470,8 @@ function nameOf({ offset, length, text }: Use): string {
 }
 
 /** SPEC section 1: slots lie at their own side's end. */
-function slotRange({ padLength }: PadShape, side: Side, slot: number): Range {
-  return [side === "low" ? SLOT_BYTES * slot : padLength - SLOT_BYTES * (slot + 1), SLOT_BYTES];
+function slotRange(shape: PadShape, side: Side, slot: number): Range {
+  return [slotOffset(shape, side, slot), SLOT_BYTES];
 }
 
 /** The pad bytes between two marks of a direction. */
@@ -482,8 +479,11 @@ function marksRange(shape: PadShape, direction: Direction, from: number, to: num
   return [boxOffset(shape, direction, from, to - from), to - from];
 }
 
+/** Answered at any sequence, changing nothing. */
+const ASIDE: readonly number[] = Object.values(commands).flatMap(({ aside, type }) => (aside ? [type] : []));
+
 function isAside(type: number): boolean {
-  return type === commands.hello.type || type === commands.info.type || type === commands.page.type;
+  return ASIDE.includes(type);
 }
 
 function isSame(one: Frame, other: Frame): boolean {

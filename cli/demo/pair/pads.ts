@@ -15,6 +15,7 @@ import { exitOf } from "../../exit.ts";
 import { commandLine } from "../command-line.ts";
 import { DemoError } from "../errors.ts";
 import { bytesOf, type OriginalPad, padOf } from "../original.ts";
+import { chipBytesFor } from "../simulated.ts";
 import { freshLedger, type Ledger, readLedger, writeLedger } from "./ledger.ts";
 
 /** The pair and what belongs to it. */
@@ -31,8 +32,6 @@ export interface Pads {
   readonly padAddress: number;
 }
 
-const CHIP_BYTES_LEAST = 2 ** 20;
-const CHIP_BYTES_MOST = 2 ** 31;
 /** A fresh pair is good for the file so many times; each start seals it twice. */
 const FILES = 6;
 const IMAGES: Readonly<Record<Side, string>> = { low: "pad.low.tearpad", high: "pad.high.tearpad" };
@@ -112,7 +111,7 @@ async function make(home: string, directory: string, textBytes: number, stop: Pr
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const making = mkdtempSync(join(home, "making-"));
   try {
-    await runPair(join(making, "pad"), chipBytes(textBytes), home, stop);
+    await runPair(join(making, "pad"), chipBytesFor(FILES * runCost(textBytes, 1).padBytes), home, stop);
     const { shape, address } = padOf(join(making, IMAGES.low));
     const pads = await Promise.all(
       Object.values(IMAGES).map((image) => bytesOf(join(making, image), address, shape.padLength)),
@@ -138,13 +137,6 @@ async function runPair(out: string, size: number, home: string, stop: Promise<vo
   const [code] = (await once(child, "exit")) as [number | null];
   if (code === exitOf("INTERRUPTED")) throw new DemoError("INTERRUPTED", {});
   if (code !== 0) throw new DemoError("PAIR_NOT_MADE", { reason: "tearpad pair failed." });
-}
-
-function chipBytes(textBytes: number): number {
-  const needed = FILES * runCost(textBytes, 1).padBytes;
-  let size = CHIP_BYTES_LEAST;
-  while (size < needed && size < CHIP_BYTES_MOST) size *= 2;
-  return size;
 }
 
 function read(directory: string): Omit<Pads, "fresh"> {

@@ -13,14 +13,12 @@ import { commandLine } from "../command-line.ts";
 import { DemoError } from "../errors.ts";
 import { bytesOf, type OriginalPad, padOf } from "../original.ts";
 import { type Running, run } from "../running.ts";
-import { type Simulated, startSimulated } from "../simulated.ts";
+import { chipBytesFor, type Simulated, startSimulated } from "../simulated.ts";
 import { layTap, type Tap } from "./tap.ts";
 import { Witness } from "./witness.ts";
 
 /** A file goes to the server in requests of so many bytes. */
 export const PART_BYTES = 65_536;
-const CHIP_BYTES_LEAST = 2 ** 20;
-const CHIP_BYTES_MOST = 2 ** 31;
 /** The pad is good for the file so many times. */
 const FILES = 12;
 
@@ -71,7 +69,7 @@ export async function openShop(home: string, { anew, textBytes }: { anew: boolea
   const image = join(home, "start-token.tearpad");
   if (anew) rmSync(directory, { recursive: true, force: true });
   rmSync(image, { force: true });
-  createImage(image, chipBytes(textBytes));
+  createImage(image, chipBytesFor(FILES * textBytes));
   const sockets = mkdtempSync(join(tmpdir(), "tearpad-")); // A socket's path must be short.
   const port = await freePort();
   const address = `tcp://127.0.0.1:${port}`;
@@ -137,12 +135,6 @@ export async function openShop(home: string, { anew, textBytes }: { anew: boolea
 function valueFor(textBytes: number): number {
   const kib = Math.ceil(textBytes / 1024);
   return 5 * (kib + Math.ceil(textBytes / PART_BYTES) + 2) + 25;
-}
-
-function chipBytes(textBytes: number): number {
-  let size = CHIP_BYTES_LEAST;
-  while (size < FILES * textBytes && size < CHIP_BYTES_MOST) size *= 2;
-  return size;
 }
 
 function serve(directory: string, address: string, more: readonly string[]): Promise<Running> {

@@ -23,7 +23,7 @@ import {
   WELCOME_AT,
   type Welcome,
 } from "../../../host/protocol/index.ts";
-import { type OriginalPad, padBytes, tagOf, textUnder } from "../original.ts";
+import { HEADER_BYTES, KEY_BYTES, type OriginalPad, padBytes, TAG_BYTES, tagOf, textUnder } from "../original.ts";
 import { countUses, type Use } from "../uses.ts";
 
 /** What the witness can say. */
@@ -47,10 +47,6 @@ export interface Wire {
   readonly up: (bytes: Uint8Array) => void;
   readonly down: (bytes: Uint8Array) => void;
 }
-
-const HEADER_BYTES = 4;
-const TAG_BYTES = 16;
-const KEY_BYTES = 32;
 
 export class Witness {
   readonly #pad: OriginalPad;
