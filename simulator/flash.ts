@@ -314,16 +314,22 @@ export class Flash {
     this.pending = snapshot.pending;
   }
 
-  /** The bytes without the chip's bus: no time, no faults; unstable bits as 0. A copy. */
-  content(address: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
+  /** The bytes without the chip's bus: no time, no faults; unstable bits as 0. A copy, to the start of `into` where that is given. */
+  content(address: number, length: number, into: Uint8Array = new Uint8Array(length)): Uint8Array {
     this.visit(address, length, (sector, from, count, done) => {
-      for (let i = 0; i < count; i++) {
-        const unstable = sector.torn ? sector.mask![from + i]! : 0;
-        bytes[done + i] = sector.bytes[from + i]! & ~unstable;
-      }
+      into.set(sector.bytes.subarray(from, from + count), done);
+      if (sector.torn) for (let i = 0; i < count; i++) into[done + i]! &= ~sector.mask![from + i]!;
     });
-    return bytes;
+    return into.subarray(0, length);
+  }
+
+  /** Whether no bit of a range is unstable. */
+  stable(address: number, length: number): boolean {
+    let stable = true;
+    this.visit(address, length, (sector, from, count) => {
+      if (sector.torn && sector.mask!.subarray(from, from + count).some(Boolean)) stable = false;
+    });
+    return stable;
   }
 
   /** The unstable bits of a range as ones. A copy. */

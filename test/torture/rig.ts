@@ -101,6 +101,8 @@ function encode(type: number, payload: Uint8Array, sequence: number, session: nu
 // These are answered at any sequence and session.
 const HELLO_FRAME = encode(COMMAND.HELLO, u32(1), 0, 0);
 const INFO_FRAME = encode(COMMAND.INFO, new Uint8Array(0), 0, 0);
+const VALUE_FRAME = encode(COMMAND.VALUE, new Uint8Array(0), 0, 0);
+const CONNECTION_FRAME = encode(COMMAND.PAGE, u32(1), 0, 0);
 
 export class Rig {
   readonly machine: Machine;
@@ -163,14 +165,13 @@ export class Rig {
   }
 
   info(): Truth & { fault: number; burned: readonly [number, number]; work: number; error: number } {
-    const reply = this.send(COMMAND.INFO, INFO_FRAME);
-    if (reply === null || reply.error) throw new Error("no answer to INFO");
-    const at = (offset: number): number => readU32(reply.payload, offset);
+    const answer = this.#ask(COMMAND.INFO, INFO_FRAME);
+    const at = (offset: number): number => readU32(answer, offset);
     return {
-      state: reply.payload[0]!,
-      fault: reply.payload[3]!,
-      work: reply.payload[4]!,
-      error: reply.payload[5]!,
+      state: answer[0]!,
+      fault: answer[3]!,
+      work: answer[4]!,
+      error: answer[5]!,
       generation: at(24),
       next: at(68),
       up: at(72),
@@ -180,16 +181,21 @@ export class Rig {
     };
   }
 
-  /** The reply to a question that is answered at any time. */
-  ask(type: number, payload: Uint8Array): Uint8Array {
-    const reply = this.send(type, encode(type, payload, 0, 0));
-    if (reply === null || reply.error) throw new Error(`no answer to question ${type}`);
-    return reply.payload;
+  /** What VALUE says. */
+  value(): Uint8Array {
+    return this.#ask(COMMAND.VALUE, VALUE_FRAME);
   }
 
-  /** An identity page in force. */
-  page(index: number): Uint8Array {
-    return this.ask(COMMAND.PAGE, u32(index));
+  /** The identity page in force that says how it is connected. */
+  connection(): Uint8Array {
+    return this.#ask(COMMAND.PAGE, CONNECTION_FRAME);
+  }
+
+  /** The reply to a question that is answered at any time. */
+  #ask(type: number, frame: Uint8Array): Uint8Array {
+    const reply = this.send(type, frame);
+    if (reply === null || reply.error) throw new Error(`no answer to question ${type}`);
+    return reply.payload;
   }
 
   /** How many bytes of a frame came over the line since the last command, whole or not. */
@@ -239,10 +245,8 @@ export function decodePrefix(parts: readonly Uint8Array[]): { bytes: Uint8Array;
     const code = stuffed[at]!;
     if (code === 0) break;
     const end = Math.min(at + code, stuffed.length);
-    bytes.set(stuffed.subarray(at + 1, end), length);
-    length += end - at - 1;
-    if (end === at + code && code < 255 && end < stuffed.length && stuffed[end] !== 0) length++;
-    at = end;
+    for (at++; at < end; at++) bytes[length++] = stuffed[at]!;
+    if (code < 255 && stuffed.length > end && stuffed[end] !== 0) length++;
   }
   return { bytes: bytes.subarray(0, length), whole: at < stuffed.length && length >= 16 };
 }

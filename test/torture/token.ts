@@ -179,7 +179,8 @@ export class TokenIdeal extends Ideal {
   override check(rig: Rig, findings: Findings): void {
     super.check(rig, findings);
     if (this.floor.state !== 3 || findings.wrong.length > 0) return;
-    const said = saidBy(rig);
+    const connection = rig.connection();
+    const said = saidBy(rig, connection);
     const shown = this.#shown.get(said.sequence);
     const { wrong } = findings;
     if (shown === undefined) {
@@ -196,7 +197,7 @@ export class TokenIdeal extends Ideal {
     ] as const) {
       if (value < floor || value > ceiling) wrong.push(`${name} is ${value}, not ${floor} to ${ceiling}`);
     }
-    this.#checkList(rig, said.list, findings);
+    this.#checkList(connection, said.list, findings);
     this.#receiptFloor = said.sequence;
     this.#answered = [said.answered, this.#answered[1]];
     this.#list = [said.list, this.#list[1]];
@@ -205,13 +206,12 @@ export class TokenIdeal extends Ideal {
 
   override believe(rig: Rig): void {
     super.believe(rig);
-    this.held = saidBy(rig);
+    this.held = saidBy(rig, rig.connection());
   }
 
-  #checkList(rig: Rig, number: number, findings: Findings): void {
-    const page = rig.page(1);
+  #checkList(connection: Uint8Array, number: number, findings: Findings): void {
     const expected = packAddresses(listOf(number).addresses);
-    if (Buffer.compare(page.subarray(32, 32 + expected.length), expected) !== 0)
+    if (Buffer.compare(connection.subarray(32, 32 + expected.length), expected) !== 0)
       findings.wrong.push(`list ${number} has other addresses`);
   }
 
@@ -223,8 +223,9 @@ export class TokenIdeal extends Ideal {
   }
 }
 
-function saidBy(rig: Rig): Said {
-  const bytes = rig.ask(COMMAND.VALUE, new Uint8Array(0));
+/** What VALUE and the connection page say. */
+function saidBy(rig: Rig, connection: Uint8Array): Said {
+  const bytes = rig.value();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return {
     sequence: view.getUint32(0, true),
@@ -232,7 +233,7 @@ function saidBy(rig: Rig): Said {
     caps: view.getBigUint64(16, true),
     answered: view.getUint32(28, true),
     link: bytes[48]!,
-    list: readU32(rig.page(1), 28),
+    list: readU32(connection, 28),
   };
 }
 
