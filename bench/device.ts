@@ -1,6 +1,7 @@
 // The device: what a box costs it in flash operations, wear and time. The machine counts its HAL calls and its clock passes the chip's typical busy times (data sheet of
 // the W25Q128JV), so wear and flash time are exact; the processor's own time is not in them. The baseline is the same text sealed by the engine on this host.
 
+import { setTimeout } from "node:timers/promises";
 import { type Device, fillDevice, firstSplitOfPair, openDevice } from "../host/driver/index.ts";
 import { loadEngine } from "../host/engine/index.ts";
 import { builtCore, Flash, lineTo, Machine, Random, SECTOR } from "../simulator/index.ts";
@@ -8,6 +9,9 @@ import { builtCore, Flash, lineTo, Machine, Random, SECTOR } from "../simulator/
 const MIB = 1024 * 1024;
 /** Erases that the data sheet promises of a sector. */
 const ENDURANCE = 100_000;
+/** A record, and the pages on which the largest box may lie. */
+const PROGRAMS_OF_LARGEST = 18;
+const JOURNAL_BYTES = 16 * SECTOR;
 const REFERENCE_PAD_BYTES = 16_646_144;
 
 export interface DeviceRow {
@@ -24,6 +28,61 @@ export interface DeviceRow {
   readonly boxesPerSecondSimulated: number;
   /** How many boxes the engine seals on this host while the simulated device seals one. */
   readonly engineIsTimes: number;
+}
+
+/** What a device does between power and its first answer. */
+export interface BootRow {
+  readonly bootAfter: string;
+  readonly bytesRead: number;
+  readonly programs: number;
+  readonly erases: number;
+  /** Time of the chip, without the processor. */
+  readonly flashMilliseconds: number;
+  /** Against one read of the journal, without which no boot can do. */
+  readonly journalReads: number;
+}
+
+/** Measures boots: after a clean end, and after the power went in the middle of burning the largest box. */
+export async function benchBoot(): Promise<BootRow[]> {
+  const flash = new Flash({ sectors: (2 * MIB) / SECTOR, seed: 1 });
+  const machine = new Machine({ core: builtCore(), flash });
+  machine.powerOn();
+  const device = await openDevice(lineTo(machine));
+  await fill(device, flash.size - 128 * 1024);
+  machine.powerCut();
+  const rows = [bootOf(machine, "a clean end")];
+  await device.hello();
+  machine.cutAt({ call: PROGRAMS_OF_LARGEST / 2, name: "norProgram", when: "during", kind: "power", tear: "random" });
+  const lost = device.seal("data", new Uint8Array(4096)).catch(() => undefined);
+  while (machine.state === "on") await setTimeout(1);
+  await device.close();
+  await lost;
+  rows.push(bootOf(machine, "a cut in the middle of burning 4,128 bytes"));
+  return rows;
+}
+
+function bootOf(machine: Machine, bootAfter: string): BootRow {
+  const { flash } = machine;
+  let bytesRead = 0;
+  machine.observe = ({ name, length }) => {
+    if (name === "norRead") bytesRead += length;
+  };
+  const before = { ...machine.calls };
+  const begun = flash.clock.now();
+  machine.powerOn();
+  const took = flash.clock.now() - begun;
+  machine.observe = null;
+  const journal = new Uint8Array(JOURNAL_BYTES);
+  const idle = flash.clock.now();
+  for (let at = 0; at < JOURNAL_BYTES; at += SECTOR) flash.read(at, journal, at, SECTOR);
+  return {
+    bootAfter,
+    bytesRead,
+    programs: machine.calls.norProgram - before.norProgram,
+    erases: machine.calls.norErase - before.norErase,
+    flashMilliseconds: Number((took / 1000).toFixed(1)),
+    journalReads: Number((took / (flash.clock.now() - idle)).toFixed(2)),
+  };
 }
 
 /** Measures boxes of 115 and of 4,096 bytes on a chip that is divided like the reference chip. */

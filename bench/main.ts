@@ -1,14 +1,15 @@
 // `npm run bench -- [--quick] [--json FILE]`: every figure with its baseline in the same run, on the machine and the Node that it names. --quick shows only that it runs.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { benchBoard } from "./board.ts";
 import { benchCalls } from "./calls.ts";
-import { benchDevice } from "./device.ts";
+import { benchBoot, benchDevice } from "./device.ts";
 import { benchEngine } from "./engine.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchMemory } from "./memory.ts";
@@ -24,6 +25,8 @@ const report = {
   sizes: sizes(),
   engine: await step("engine", () => benchEngine({ quick })),
   device: await step("device", () => benchDevice({ quick })),
+  boot: await step("boot", benchBoot),
+  board: await step("board", async () => (hasArmCompiler() ? benchBoard() : null)),
   ledger: await step("ledger", () => benchLedger({ quick })),
   server: await step("server", () => benchServer({ quick })),
   calls: await step("calls", () => benchCalls({ quick })),
@@ -38,6 +41,18 @@ console.log("Sealing and opening on the host; engineIsTimes: how many times as f
 console.table(report.engine);
 console.log("The device, simulated; flash time at the chip's typical busy times");
 console.table(report.device);
+console.log("Its boot; journalReads: against one read of the journal");
+console.table(report.boot);
+if (report.board) {
+  console.log(
+    "The firmware on an emulated board: cycles a byte, by where they go; share: of 125 MHz ÷ (burn + USB + CPU)",
+  );
+  console.table(report.board.rows);
+  console.table([report.board.sizes]);
+} else
+  console.log(
+    "The firmware was not measured: arm-none-eabi-gcc is missing (Debian: gcc-arm-none-eabi libnewlib-arm-none-eabi)",
+  );
 console.log("Durable debits in the books, without links; rawTimes: against 4 KiB written and synced one by one");
 console.table(report.ledger);
 console.log(
@@ -51,6 +66,10 @@ console.table(report.memory);
 if (report.cuts) console.log("Power cuts checked against the ideal device");
 if (report.cuts) console.table([report.cuts]);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+
+function hasArmCompiler(): boolean {
+  return spawnSync("arm-none-eabi-gcc", ["--version"], { stdio: "ignore" }).status === 0;
+}
 
 async function step<Result>(name: string, measure: () => Promise<Result>): Promise<Result> {
   process.stderr.write(`${name} … `);

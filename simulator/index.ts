@@ -62,3 +62,12 @@ export {
 export { Random, type RandomState } from "./random.ts";
 export { SECTOR, UNIT } from "./sector.ts";
 export { TRACE_WARNING, traceTo } from "./trace.ts";
+export {
+  attachUsbip,
+  serveUsb,
+  type UsbDevice,
+  type UsbipLine,
+  type UsbipOptions,
+  type UsbRefusal,
+  type UsbSetup,
+} from "./usbip/index.ts";

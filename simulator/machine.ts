@@ -18,6 +18,9 @@ export const WINDOW = 512;
 /** The core keeps its whole state below this address; a copy of so much memory is a copy of the device. */
 export const STATICS: number = 24 * 1024;
 
+/** What the rest of the core's one page holds: nothing. */
+const ABOVE_STATICS = new Uint8Array(65_536 - STATICS);
+
 /** The calls of the core to its body, in the order of SPEC section 12. */
 export const HAL_CALLS = [
   "norGeometry",
@@ -28,6 +31,7 @@ export const HAL_CALLS = [
   "entropy",
   "button",
   "supplyOk",
+  "ticks",
 ] as const;
 
 export type HalCallName = (typeof HAL_CALLS)[number];
@@ -376,8 +380,8 @@ export class Machine {
   }
 
   private mustKeepStatics(): void {
-    const above = new Uint32Array(this.memory.buffer, STATICS);
-    if (above.some((word) => word !== 0)) throw new Panic(`The core wrote above its ${STATICS} bytes of statics.`);
+    if (Buffer.compare(this.memory.subarray(STATICS), ABOVE_STATICS) !== 0)
+      throw new Panic(`The core wrote above its ${STATICS} bytes of statics.`);
   }
 
   // The body's side of the calls.
@@ -392,6 +396,7 @@ export class Machine {
       entropy: (pointer, length) => this.entropy(pointer! >>> 0, length! >>> 0),
       button: () => this.answer("button", this.lookAtButton()),
       supplyOk: () => this.answer("supplyOk", Number(!this.supplyLow)),
+      ticks: () => this.answer("ticks", Math.floor(this.clock.now()) % 2 ** 32),
     };
   }
 
@@ -525,6 +530,8 @@ function geometry(flash: Flash, what: number): number {
   if (what === 1) return Number(flash.overprogram);
   if (what === 2) return flash.burnUnit;
   if (what === 3) return Number(flash.erase64);
+  // There is no chip to ask for its id, and of all bodies this is the one that is none.
+  if (what === 4 || what === 5) return 0;
   throw new Panic(`norGeometry has no answer for ${what}.`);
 }
 

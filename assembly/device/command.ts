@@ -20,6 +20,7 @@ import { call, ready, sealState } from "./link";
 import { find, openBox, release, releaseSlot } from "./open";
 import { NO_SIDE, room } from "./pad";
 import { begin, raise, sealBox } from "./seal";
+import { identify, selftest } from "./selftest";
 import { answerValue } from "./value";
 
 namespace Command {
@@ -40,6 +41,7 @@ namespace Command {
   export const CALL: u32 = 0x40;
   export const READY: u32 = 0x41;
   export const STATE: u32 = 0x42;
+  export const SELFTEST: u32 = 0x50;
 }
 
 const PROTOCOL: u32 = 1;
@@ -66,6 +68,7 @@ export function answerAside(type: u32, payload: usize, length: u32): u32 {
 
 /** Runs a command within its session. The reply's payload is in `reply` then, and its length in line.replyLength. */
 export function execute(type: u32, payload: usize, length: u32): u32 {
+  if (type === Command.SELFTEST && length === 4 && !load<u32>(payload)) return identify();
   if (health.fault) return fail(Code.FAULTY, health.fault);
   if (work.kind === Kind.ERASING || work.kind === Kind.VERIFYING) return fail(Code.BUSY, 0, work.done, work.total);
   switch (type) {
@@ -95,6 +98,8 @@ export function execute(type: u32, payload: usize, length: u32): u32 {
       return precheck(isActive(), length === 84) || ready(payload);
     case Command.STATE:
       return precheck(isActive(), length === 12) || sealState(payload);
+    case Command.SELFTEST:
+      return precheck(state.state === State.BLANK, length === 4) || selftest(load<u32>(payload));
     default:
       return fail(Code.UNKNOWN_COMMAND);
   }

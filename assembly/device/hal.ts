@@ -1,7 +1,7 @@
 // What the core needs of the body that carries it (SPEC section 12). Nothing else reaches the outside, and every call here is a place where the
 // power may fail.
 
-/** 0: sectors of 4 KiB; 1: used bytes may be programmed to zero; 2: burn unit of the chip; 3: 64 KiB erase exists. */
+/** 0: sectors of 4 KiB; 1: used bytes may be programmed to zero; 2: burn unit of the chip; 3: 64 KiB erase exists; 4: JEDEC id; 5: which body. */
 export declare function norGeometry(what: u32): u32;
 /** Reads `length` bytes at flash `address` into memory at `pointer`. */
 export declare function norRead(address: u32, pointer: usize, length: u32): void;
@@ -17,3 +17,5 @@ export declare function entropy(pointer: usize, length: u32): void;
 export declare function button(): u32;
 /** 1 when the supply allows a program or an erase. */
 export declare function supplyOk(): u32;
+/** Microseconds since some start; wraps. */
+export declare function ticks(): u32;

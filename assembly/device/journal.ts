@@ -40,7 +40,7 @@ const FAILURES_MAX: u32 = 3;
 export function commit(): u32 {
   while (true) {
     if (!place.ready || place.index === RECORDS || place.failures === FAILURES_MAX) {
-      const next = place.sector + 1 === chip.journalSectors ? 0 : place.sector + 1;
+      const next = nextSector();
       if (next === place.newest) break;
       const code = erase(next * SECTOR_SIZE, SECTOR_SIZE);
       if (code === Code.SUPPLY_LOW) return takeBack();
@@ -65,6 +65,11 @@ export function commit(): u32 {
   }
   faulty(Section.JOURNAL);
   return fail(Code.FLASH_FAULT, Section.JOURNAL);
+}
+
+/** The sector that is erased when the one in use is full, and at boot: before a record is written there. */
+export function nextSector(): u32 {
+  return place.sector + 1 === chip.journalSectors ? 0 : place.sector + 1;
 }
 
 /** Nothing may be believed, burned or answered that is not in the journal. */

@@ -206,9 +206,9 @@ export class Link {
   status: u32;
   /** The up mark behind the last box that may have raised the cap: a receipt from before it does not know of that. */
   raisedAt: u32;
-  /** The notes of its welcome, and the mark of down that the server had used then (SPEC section 13). */
+  /** The notes of its welcome, and the mark below which down is lost (SPEC section 13). */
   notes: u32;
-  welcomeDown: u32;
+  lost: u32;
   /** 1: the button was asked for, and neither pressed nor refused since. */
   asked: u32;
 }

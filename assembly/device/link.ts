@@ -36,6 +36,8 @@ const STATE: u32 = 9;
 const WELCOME_TEXT: u32 = 48;
 const READY_TEXT: u32 = 64;
 const STATE_TEXT: u32 = 20;
+/** The link ends, and: room is wanted. */
+const STATE_FLAGS: u32 = 3;
 /** The server knows the next 16 slots; so far from the last call that it welcomed none is given up any more. */
 const UNANSWERED_MAX: u32 = 12;
 
@@ -105,7 +107,7 @@ export function ready(payload: usize): u32 {
   line.replyLength = BOX_HEADER + READY_TEXT + BOX_TAG;
   link.status = LinkStatus.READY;
   link.notes = load<u8>(welcome);
-  link.welcomeDown = load<u32>(welcome, 8);
+  link.lost = load<u32>(welcome, 32);
   link.cap = cap;
   link.raisedAt = 0;
   return Code.OK;
@@ -164,7 +166,7 @@ export function sealState(payload: usize): u32 {
   if (link.status !== LinkStatus.LINKED) return fail(Code.CALL_FIRST);
   const more = load<u64>(payload);
   const flags = load<u32>(payload, 8);
-  if (flags > 1) return badArgument(8);
+  if (flags > STATE_FLAGS) return badArgument(8);
   const size = consumption(STATE_TEXT);
   if (size > room()) return noRoom(size);
   let code = settle();

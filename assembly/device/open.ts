@@ -18,7 +18,21 @@ import { badArgument, Code, fail, REFUSED } from "./failure";
 import { allZero } from "./flash";
 import { PAD_ID_AT } from "./identity";
 import { commit } from "./journal";
-import { associated, control, FRAME_HEAD, health, line, pad, page, reply, slice, state, verified } from "./layout";
+import {
+  associated,
+  control,
+  FRAME_HEAD,
+  health,
+  LinkStatus,
+  line,
+  link,
+  pad,
+  page,
+  reply,
+  slice,
+  state,
+  verified,
+} from "./layout";
 import { ADDRESSES, GRANT, RECEIPT } from "./link";
 import {
   consumption,
@@ -131,7 +145,7 @@ export function openBox(payload: usize, length: u32): u32 {
   // Before it is applied: a grant may not reach into the box that brings it.
   const start = verified.start;
   const stop = verified.end;
-  remember(offset, offset + size);
+  remember(offset, behindLost(offset + size));
   const code = kind > LAST ? apply(kind, item + BOX_HEADER, n) : Code.OK;
   if (code && code !== REFUSED) {
     verified.start = start;
@@ -158,6 +172,15 @@ function mayOpen(kind: u32, n: u32): bool {
 function apply(kind: u32, text: usize, n: u32): u32 {
   if (kind === RECEIPT) return takeReceipt(text);
   return kind === GRANT ? takeGrant(load<u32>(text)) : takeAddresses(text, n);
+}
+
+/**
+ * What the server lost of down lies behind the first box that comes after it, and nothing of it will come any more: it may be released with that box. Where a range ends
+ * that begins with a box which ends at `end`.
+ */
+function behindLost(end: u32): u32 {
+  const lost = isToken() && link.status !== LinkStatus.NONE ? link.lost : 0;
+  return lost > state.downUsed && end === pad.downEnd - lost ? pad.downEnd - state.downUsed : end;
 }
 
 function remember(start: u32, end: u32): void {

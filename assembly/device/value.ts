@@ -29,7 +29,7 @@ export function answerValue(): u32 {
   store<u8>(answer, <u8>link.status, 48);
   if (link.status !== LinkStatus.NONE) {
     store<u8>(answer, <u8>link.notes, 49);
-    store<u32>(answer, link.welcomeDown, 52);
+    store<u32>(answer, link.lost, 52);
   }
   return Code.OK;
 }

@@ -1,5 +1,6 @@
 // From an address as people write it to a transport.
 
+import { parseAddress } from "../protocol/index.ts";
 import { DriverError } from "./errors.ts";
 import { openSerial } from "./serial.ts";
 import { openTcp } from "./tcp.ts";
@@ -11,9 +12,7 @@ import type { Transport } from "./transport.ts";
  */
 export async function openTransport(address: string): Promise<Transport> {
   if (!address.includes("://")) return openSerial(address);
-  const url = URL.canParse(address) ? new URL(address) : null;
-  if (url?.protocol !== "tcp:" || url.hostname === "" || url.port === "") {
-    throw new DriverError("BAD_ADDRESS", { address });
-  }
-  return openTcp(address, url.hostname.replace(/^\[|\]$/g, ""), Number(url.port));
+  const parts = parseAddress(address);
+  if (parts?.scheme !== "tcp") throw new DriverError("BAD_ADDRESS", { address });
+  return openTcp(address, parts.host, parts.port);
 }

@@ -25,6 +25,7 @@ import {
   PROTOCOL,
   type ReadyRequest,
   type SealedBox,
+  type StateRequest,
   type Value,
 } from "../protocol/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -177,8 +178,8 @@ export class Device {
     return this.request(commands.ready, request);
   }
 
-  /** Seals what the device has and allows: with a cap on top, and `ends` to end the link. */
-  state(request: { cap: bigint; ends: boolean }): Promise<SealedBox> {
+  /** Seals what the device has and allows. */
+  state(request: StateRequest): Promise<SealedBox> {
     return this.request(commands.state, request);
   }
 

@@ -1,7 +1,7 @@
 // What can go wrong between this host and a device: lines, disks and texts. (What a device itself answers with, and what
 // is wrong with a bundle, is in host/protocol.)
 
-import { type DeviceErrorCode, TearpadError, type Words } from "../protocol/index.ts";
+import { type DeviceErrorCode, type Kinds, type State, TearpadError } from "../protocol/index.ts";
 
 /** The errors of the driver, and their facts. */
 export interface DriverFacts {
@@ -15,6 +15,8 @@ export interface DriverFacts {
   PROTOCOL_UNKNOWN: { device: number; host: number };
   MARK_MOVED: { expected: number; found: number };
   OTHER_PAD: { expected: string; found: string };
+  NOT_BLANK: { state: State };
+  NO_SELFTEST: { core: string };
   FILL_FAILED: { reason: DeviceErrorCode };
   FILL_STALLED: { done: number; total: number };
   SOURCE_SHORT: { needed: number; found: number };
@@ -30,9 +32,7 @@ export type DriverErrorCode = keyof DriverFacts;
 /** An error between this host and a device. */
 export class DriverError<C extends DriverErrorCode = DriverErrorCode> extends TearpadError<C, DriverFacts[C]> {
   constructor(code: C, facts: DriverFacts[C], cause?: unknown) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice }, cause);
-    this.name = "DriverError";
+    super(code, facts, ERRORS[code], cause);
   }
 }
 
@@ -41,14 +41,10 @@ export function isDriverError<C extends DriverErrorCode>(error: unknown, code: C
   return error instanceof DriverError && error.code === code;
 }
 
-interface Kind<Facts> extends Omit<Words, "message"> {
-  message(facts: Facts): string;
-}
-
 const UNTOUCHED = "No pad bytes were used.";
 const IN_DOUBT = "What the device reserved for its last command may be used up; nothing is used twice.";
 
-const ERRORS: { readonly [C in DriverErrorCode]: Kind<DriverFacts[C]> } = {
+const ERRORS: Kinds<DriverFacts> = {
   BAD_ADDRESS: {
     message: ({ address }) => `"${address}" is not the address of a device.`,
     pad: UNTOUCHED,
@@ -98,6 +94,16 @@ const ERRORS: { readonly [C in DriverErrorCode]: Kind<DriverFacts[C]> } = {
     message: () => "The device that came back holds another pad than the one this began with.",
     pad: "Neither pad was used since.",
     advice: "Plug in the device that this began with.",
+  },
+  NOT_BLANK: {
+    message: ({ state }) => `The device is ${state}, and only a blank one is tested: the test writes to its chip.`,
+    pad: "Nothing was written, and no pad bytes were used.",
+    advice: "Test a device before it gets its pad. What one with a pad says of itself is in tearpad device info.",
+  },
+  NO_SELFTEST: {
+    message: ({ core }) => `The device's core ${core} has no self test.`,
+    pad: UNTOUCHED,
+    advice: "Flash the firmware of this release with tearpad device flash, and test again.",
   },
   FILL_FAILED: {
     message: ({ reason }) => `The device gave up while it was filled (${reason}).`,

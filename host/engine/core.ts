@@ -28,12 +28,12 @@ export function isDown(direction: Direction): 0 | 1 {
 
 /** What a function found to be wrong with which box of the window, or null. */
 export function faultIn(answer: number): { code: FaultCode; box: number } | null {
-  const code = FAULTS[(answer & 0xff) - 1];
-  return code === undefined ? null : { code, box: answer >>> 8 };
+  const code = FAULTS[answer & 0xff];
+  return code === null || code === undefined ? null : { code, box: answer >>> 8 };
 }
 
-const FAULTS = ["BOX_USED", "FLASH_FAULT", "AUTH_FAILED"] as const;
-export type FaultCode = (typeof FAULTS)[number];
+const FAULTS = [null, "BOX_USED", "FLASH_FAULT", "AUTH_FAILED"] as const;
+export type FaultCode = Exclude<(typeof FAULTS)[number], null>;
 
 type Window = "text" | "slices" | "items";
 type Exports = Pick<Core, "sealBoxes" | "sealItem" | "openBoxes"> & { readonly memory: WebAssembly.Memory } & {

@@ -1,7 +1,7 @@
 // What the world does to a box, as the engine finds it: the pad bytes under it, or the box itself, are not what they
 // should be.
 
-import { TearpadError, type Words } from "../protocol/index.ts";
+import { type Kinds, TearpadError } from "../protocol/index.ts";
 
 /** The errors of the engine and their facts: offsets are in the pad, boxes are counted from the first of the call or run. */
 export interface EngineFacts {
@@ -17,15 +17,11 @@ export type EngineErrorCode = keyof EngineFacts;
 /** A box that cannot be sealed or opened. No byte of it was given out. */
 export class EngineError<C extends EngineErrorCode = EngineErrorCode> extends TearpadError<C, EngineFacts[C]> {
   constructor(code: C, facts: EngineFacts[C], cause?: unknown) {
-    const { message, pad, advice } = WORDS[code];
-    super(code, facts, { message: message(facts), pad, advice }, cause);
-    this.name = "EngineError";
+    super(code, facts, WORDS[code], cause);
   }
 }
 
-type Template<Facts> = Omit<Words, "message"> & { message(facts: Facts): string };
-
-const WORDS: { readonly [C in EngineErrorCode]: Template<EngineFacts[C]> } = {
+const WORDS: Kinds<EngineFacts> = {
   AUTH_FAILED: {
     message: ({ box, offset }) =>
       `Box ${box} was changed on its way, or was not sealed at offset ${offset} of this pad.`,

@@ -1,7 +1,7 @@
 // What can be wrong with the randomness of a pad that is to be made. In every case nothing was filled, or what was begun
 // is not a pad.
 
-import { TearpadError, type Words } from "../protocol/index.ts";
+import { type Kinds, TearpadError } from "../protocol/index.ts";
 
 /**
  * The errors of entropy, and their facts. Sizes and positions are in bytes, positions from the start of the source.
@@ -27,24 +27,17 @@ export type EntropyErrorCode = keyof EntropyFacts;
 /** An error of a source of pad bytes. */
 export class EntropyError<C extends EntropyErrorCode = EntropyErrorCode> extends TearpadError<C, EntropyFacts[C]> {
   constructor(code: C, facts: EntropyFacts[C], cause?: unknown) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad: pad(facts), advice }, cause);
-    this.name = "EntropyError";
+    super(code, facts, ERRORS[code], cause);
   }
 }
 
-interface Kind<Facts> extends Pick<Words, "advice"> {
-  message(facts: Facts): string;
-  pad(facts: Facts): string;
-}
-
-const nothingUsed = (): string => "No pad was made, and no byte of the source counts as used.";
+const NOTHING_USED = "No pad was made, and no byte of the source counts as used.";
 const notMade = ({ reserved }: { reserved: boolean }): string =>
   reserved
     ? "No pad was made. The bytes of the file that were reserved for it stay used."
     : "No pad was made. Of a file no byte counts as used; what was read from a device or a pipe is gone.";
 
-const ERRORS: { readonly [C in EntropyErrorCode]: Kind<EntropyFacts[C]> } = {
+const ERRORS: Kinds<EntropyFacts> = {
   ENTROPY_UNREADABLE: {
     message: ({ source }) => `The source of randomness ${source} cannot be read.`,
     pad: notMade,
@@ -65,12 +58,12 @@ const ERRORS: { readonly [C in EntropyErrorCode]: Kind<EntropyFacts[C]> } = {
   ENTROPY_USED: {
     message: ({ source, used, left, needed }) =>
       `Of the source of randomness ${source} ${used} bytes were used for an earlier pad; ${left} are left and ${needed} are needed.`,
-    pad: nothingUsed,
+    pad: NOTHING_USED,
     advice: "Collect fresh bytes, in a new file or at the end of this one.",
   },
   ENTROPY_UNRECORDED: {
     message: ({ path }) => `What is used cannot be recorded at ${path}.`,
-    pad: nothingUsed,
+    pad: NOTHING_USED,
     advice: "See the cause; TEARPAD_HOME names another place, on a disk that keeps what it is told.",
   },
   ENTROPY_FAILED: {

@@ -1,6 +1,6 @@
 // Why a file cannot be read as the image of a chip. A chip whose sections are corrupt can be read: that is a finding.
 
-import { TearpadError, type Words } from "../protocol/index.ts";
+import { type Kinds, TearpadError } from "../protocol/index.ts";
 
 /** The errors of an image, and their facts. */
 export interface ImageFacts {
@@ -14,20 +14,14 @@ export type ImageErrorCode = keyof ImageFacts;
 /** The file is no image that this program can read. */
 export class ImageError<C extends ImageErrorCode = ImageErrorCode> extends TearpadError<C, ImageFacts[C]> {
   constructor(code: C, facts: ImageFacts[C]) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice });
-    this.name = "ImageError";
+    super(code, facts, ERRORS[code]);
   }
-}
-
-interface Kind<Facts> extends Omit<Words, "message"> {
-  message(facts: Facts): string;
 }
 
 const ONLY_READ = "Nothing was changed.";
 const CUT_SHORT = "Copy the chip again and whole. If this is the only copy, the pad is lost: make a new pair.";
 
-const ERRORS: { readonly [C in ImageErrorCode]: Kind<ImageFacts[C]> } = {
+const ERRORS: Kinds<ImageFacts> = {
   IMAGE_SIZE: {
     message: ({ bytes }) =>
       `A file of ${bytes} bytes is not the image of a chip: that has a multiple of 4,096 bytes, at least 28,672.`,

@@ -96,7 +96,7 @@ export async function placeCall(
     }
   }
   if (dead.length === addresses.length) throw new LinkFailure("NO_ADDRESS_ANSWERED", { tried: dead });
-  throw new LinkFailure("CALL_REFUSED", { refusals: caller.log.refusals.count });
+  throw new LinkFailure("CALL_REFUSED", { refusals: caller.log.refusals.count, linked: false });
 }
 
 /** Does what the device wants the button for, asking again until it is pressed. @throws LinkFailure PRESENCE_REFUSED */

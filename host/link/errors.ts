@@ -1,6 +1,6 @@
 // What can go wrong between a token and its server, each with what it means for the pad and for the money.
 
-import { type OlderNumber, TearpadError, type Words } from "../protocol/index.ts";
+import { type Kinds, type OlderNumber, TearpadError } from "../protocol/index.ts";
 
 /** An address that was tried, and why it was no use. */
 export interface DeadAddress {
@@ -14,7 +14,8 @@ export interface LinkFacts {
   NO_ADDRESS: Record<string, never>;
   BAD_LINK_ADDRESS: { address: string };
   NO_ADDRESS_ANSWERED: { tried: readonly DeadAddress[] };
-  CALL_REFUSED: { refusals: number };
+  /** `linked`: until then it had a link. */
+  CALL_REFUSED: { refusals: number; linked: boolean };
   DEVICE_OLDER: { what: OlderNumber; device: number; known: number };
   SERVER_OLDER: { what: OlderNumber; device: number; server: number };
   PRESENCE_REFUSED: { refused: boolean };
@@ -27,16 +28,14 @@ export interface LinkFacts {
   BAD_ANSWER: { bytes: number };
   GIVEN_UP: { boxes: number; of: number };
   NEED_GRANT: { needed: number; room: number };
-  EXHAUSTED: { needed: number; room: number };
+  PAD_EXHAUSTED: { needed: number; room: number };
 }
 export type LinkFailureCode = keyof LinkFacts;
 
 /** An error between a token and its server. */
 export class LinkFailure<C extends LinkFailureCode = LinkFailureCode> extends TearpadError<C, LinkFacts[C]> {
   constructor(code: C, facts: LinkFacts[C], cause?: unknown) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice }, cause);
-    this.name = "LinkFailure";
+    super(code, facts, ERRORS[code], cause);
   }
 }
 
@@ -45,15 +44,11 @@ export function isLinkFailure<C extends LinkFailureCode>(error: unknown, code: C
   return error instanceof LinkFailure && error.code === code;
 }
 
-interface Kind<Facts> extends Omit<Words, "message"> {
-  message(facts: Facts): string;
-}
-
 const UNTOUCHED = "No pad bytes were used and no money was moved.";
 const KEPT =
   "What was sealed is kept on this disk and sent again as it is; nothing is used twice, and no request is charged twice.";
 
-const ERRORS: { readonly [C in LinkFailureCode]: Kind<LinkFacts[C]> } = {
+const ERRORS: Kinds<LinkFacts> = {
   NOT_A_TOKEN: {
     message: () => "This device holds a pad of two people, not a token.",
     pad: UNTOUCHED,
@@ -76,10 +71,15 @@ const ERRORS: { readonly [C in LinkFailureCode]: Kind<LinkFacts[C]> } = {
     advice: "Check the network, or give another address of the server.",
   },
   CALL_REFUSED: {
-    message: ({ refusals }) => `The server did not take the call (refused in a row: ${refusals}).`,
-    pad: UNTOUCHED,
-    advice:
-      "Wait half a minute and call again: another link of this token may be open. If it stays, the token is cancelled or held, or this is not its server: ask the operator.",
+    message: ({ refusals, linked }) =>
+      linked
+        ? `The server ended the link, and has not taken a call of this token since (refused in a row: ${refusals}).`
+        : `The server did not take the call (refused in a row: ${refusals}).`,
+    pad: ({ linked }) => (linked ? KEPT : UNTOUCHED),
+    advice: ({ linked }) =>
+      linked
+        ? "The token was held or cancelled, or another device with its pad has called: ask the operator. When it is taken again, call: what was under way is finished then."
+        : "Wait half a minute and call again: another link of this token may be open. If it stays, the token is cancelled or held, or this is not its server: ask the operator.",
   },
   DEVICE_OLDER: {
     message: ({ what, device, known }) =>
@@ -152,7 +152,7 @@ const ERRORS: { readonly [C in LinkFailureCode]: Kind<LinkFacts[C]> } = {
     pad: UNTOUCHED,
     advice: "Send it in smaller parts, or try again later.",
   },
-  EXHAUSTED: {
+  PAD_EXHAUSTED: {
     message: ({ needed, room }) => `This needs ${needed} pad bytes and the token has ${room} left.`,
     pad: UNTOUCHED,
     advice: "Send less, or get a new token.",

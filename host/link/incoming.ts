@@ -117,19 +117,21 @@ export class Incoming {
   }
 
   /**
-   * The box at the mark, or else the first that was sealed behind the welcome: what a server sealed and then lost with its
-   * database is a gap in down. What lies in it is never used again, and a run that it broke is never whole.
+   * The box at the mark, or else the first that comes behind what the server sealed and then lost with its database: that is a
+   * gap in down. What lies in it is never used again, and a run that it broke is never whole.
    */
   async #openNext(cost: number, box: Uint8Array): ReturnType<Device["open"]> {
     try {
       return await this.#open(this.#mark, cost, box);
     } catch (error) {
-      const { welcomeDown } = await this.#device.value();
-      if (!(error instanceof LinkFailure) || welcomeDown <= this.#mark) throw error;
-      const opened = await this.#open(welcomeDown, cost, box);
-      this.#mark = welcomeDown;
-      this.#released = welcomeDown;
-      this.#costs.length = 0;
+      const { lost } = await this.#device.value();
+      if (!(error instanceof LinkFailure) || lost <= this.#mark) throw error;
+      const opened = await this.#open(lost, cost, box);
+      // The gap is released with what comes behind it.
+      for (; this.#mark < lost; this.#mark += RELEASE_MAX_BYTES) {
+        this.#costs.push(Math.min(RELEASE_MAX_BYTES, lost - this.#mark));
+      }
+      this.#mark = lost;
       this.#parts = [];
       this.#inRun = false;
       return opened;

@@ -4,6 +4,7 @@
 import { type EventEmitter, once } from "node:events";
 import { connect } from "node:net";
 import type { Transport } from "../driver/index.ts";
+import { parseAddress } from "../protocol/index.ts";
 import { LinkFailure } from "./errors.ts";
 
 /** A transport to a server. One that cannot wait leaves out both of the other methods. */
@@ -23,13 +24,9 @@ const MESSAGE_MAX_BYTES = 1_048_576;
  * @throws LinkFailure BAD_LINK_ADDRESS; what the network says, as it is
  */
 export async function openLine(address: string): Promise<Line> {
-  const url = URL.canParse(address) ? new URL(address) : null;
-  if (url !== null && url.hostname !== "") {
-    if (url.protocol === "tcp:" && url.port !== "")
-      return openTcp(url.hostname.replace(/^\[|\]$/g, ""), Number(url.port));
-    if (url.protocol === "ws:") return openWebSocket(address);
-  }
-  throw new LinkFailure("BAD_LINK_ADDRESS", { address });
+  const parts = parseAddress(address);
+  if (parts === null) throw new LinkFailure("BAD_LINK_ADDRESS", { address });
+  return parts.scheme === "tcp" ? openTcp(parts.host, parts.port) : openWebSocket(address);
 }
 
 async function openTcp(host: string, port: number): Promise<Line> {

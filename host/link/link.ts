@@ -29,10 +29,11 @@ import {
   type Receipt,
   roomOf,
   runCost,
+  type StateRequest,
   TEXT_MAX_BYTES,
 } from "../protocol/index.ts";
 import { addressesOf, type CallEvent, type Caller, placeCall, withPresence } from "./call.ts";
-import { LinkFailure, type LinkFailureCode } from "./errors.ts";
+import { isLinkFailure, LinkFailure, type LinkFailureCode } from "./errors.ts";
 import { Incoming } from "./incoming.ts";
 import { openLine } from "./line.ts";
 import { LinkLog, type LoggedBox, type LoggedCall, type LoggedRequest } from "./log.ts";
@@ -203,7 +204,7 @@ export class Link {
   /**
    * Asks a service. The request is refused whole, before its first box, when it does not fit; from then on it survives
    * lost lines and devices, and this process. `body` is anything that CBOR can say.
-   * @throws LinkFailure SERVICE_ERROR or CAP_EXCEEDED when the service failed; NEED_GRANT or EXHAUSTED with nothing used;
+   * @throws LinkFailure SERVICE_ERROR or CAP_EXCEEDED when the service failed; NEED_GRANT or PAD_EXHAUSTED with nothing used;
    *   LINK_LOST or LINK_CLOSED when there is no answer yet: it is in {@link pending} then
    */
   async request(service: string, body: unknown): Promise<Answer> {
@@ -403,7 +404,7 @@ export class Link {
     const { text, boxes } = request;
     let number = request.next;
     const { padBytes } = runCost(text.length - number * TEXT_MAX_BYTES, this.#info.burnUnit);
-    const refusal = await this.#refusal(connection, padBytes, number > 0);
+    const refusal = await this.#refusal(connection, padBytes);
     if (refusal !== null) {
       await this.#giveUp(request, refusal);
       // Only a new call can tell the server that a run which has begun will not be ended.
@@ -432,17 +433,18 @@ export class Link {
     }
   }
 
-  /** Why so many pad bytes cannot be sealed, after the server was waited for when it could grant them; or null. */
-  async #refusal(connection: Connection, padBytes: number, inRun: boolean): Promise<LinkFailure | null> {
+  /** Why so many pad bytes cannot be sealed, after the server was asked for them as long as it gave some; or null. */
+  async #refusal(connection: Connection, padBytes: number): Promise<LinkFailure | null> {
+    const state = boxCost(STATE_TEXT_BYTES, this.#info.burnUnit);
     // What ends the link should fit as well.
-    const needed = padBytes + boxCost(STATE_TEXT_BYTES, this.#info.burnUnit);
-    for (let asked = inRun; ; ) {
+    const needed = padBytes + state;
+    for (;;) {
       const granted = this.#grants;
       const { now: room, afterGrant } = roomOf(mustBeActive(await this.#device.info()));
       if (needed <= room) return null;
-      if (needed > afterGrant) return new LinkFailure("EXHAUSTED", { needed, room });
-      if (!asked) await this.#sealState(connection, { cap: 0n, ends: false });
-      asked = true;
+      if (needed > afterGrant) return new LinkFailure("PAD_EXHAUSTED", { needed, room });
+      // Without room to ask there is nothing but to wait: a server does not let it come to that for long.
+      if (room >= state) await this.#sealState(connection, { cap: 0n, ends: false, wantsRoom: true });
       await this.#grantSince(granted, connection);
       if (this.#grants === granted) return new LinkFailure("NEED_GRANT", { needed, room });
     }
@@ -478,7 +480,7 @@ export class Link {
     while (!connection.ending && this.#orders.length > 0) {
       const order = this.#orders[0] as Order;
       try {
-        await this.#sealState(connection, order);
+        await this.#sealState(connection, { cap: order.cap, ends: order.ends, wantsRoom: false });
       } catch (error) {
         const refused = error instanceof LinkFailure && error.code === "PRESENCE_REFUSED";
         if (!refused && !isDeviceError(error, "NEED_GRANT") && !isDeviceError(error, "EXHAUSTED")) throw error;
@@ -495,10 +497,11 @@ export class Link {
     }
   }
 
-  async #sealState(connection: Connection, { cap, ends }: { cap: bigint; ends: boolean }): Promise<void> {
+  async #sealState(connection: Connection, request: Required<StateRequest>): Promise<void> {
     await connection.worked; // So that it tells all that was released.
     const { released } = connection.incoming;
-    const { mark, box } = await withPresence(this.#caller, () => this.#device.state({ cap, ends }));
+    const { mark, box } = await withPresence(this.#caller, () => this.#device.state(request));
+    const { ends } = request;
     connection.ending = ends;
     connection.acknowledged = released;
     await this.#sendBox(connection, mark, STATE_TEXT_BYTES, { request: null, number: 0, ends }, box);
@@ -621,7 +624,9 @@ export class Link {
     const addresses = this.#options.addresses ?? (await addressesOf(this.#device));
     const cap = this.#cap > this.#charged ? this.#cap - this.#charged : 0n;
     const mayRepeat = this.#log.call !== this.#repeated;
-    const { wire, call, repeated } = await placeCall(this.#caller, info, addresses, cap, mayRepeat);
+    const { wire, call, repeated } = await placeCall(this.#caller, info, addresses, cap, mayRepeat).catch((error) => {
+      throw isLinkFailure(error, "CALL_REFUSED") ? this.#refused(error) : error;
+    });
     if (repeated) this.#repeated = call;
     try {
       if (!repeated) await this.#tellNotes();
@@ -632,6 +637,11 @@ export class Link {
       await wire.close();
       throw error;
     }
+  }
+
+  /** A server that refuses what it took a moment ago has ended the link itself. */
+  #refused({ facts }: LinkFailure<"CALL_REFUSED">): LinkFailure {
+    return new LinkFailure("CALL_REFUSED", { ...facts, linked: this.#receipt !== null });
   }
 
   /** What the welcome said beside, which only the device could read. */
@@ -717,7 +727,7 @@ export class Link {
     for (const request of [...this.#log.requests.values()]) {
       if (request.next === 0 || request.next >= request.boxes) continue;
       const needed = runCost(request.text.length - request.next * TEXT_MAX_BYTES, info.burnUnit).padBytes;
-      if (needed > afterGrant) await this.#giveUp(request, new LinkFailure("EXHAUSTED", { needed, room }));
+      if (needed > afterGrant) await this.#giveUp(request, new LinkFailure("PAD_EXHAUSTED", { needed, room }));
     }
   }
 
@@ -747,7 +757,8 @@ export class Link {
   /** The end of patience: what was asked stays on the disk, and whoever waits is told. */
   #failAll(error: unknown): void {
     const unreached = error instanceof LinkFailure && error.code !== "LINK_LOST" && RETRIED.includes(error.code);
-    const reason = "the server was not reached again";
+    const refused = isLinkFailure(error, "CALL_REFUSED");
+    const reason = refused ? "the server ended it, and takes no other" : "the server was not reached again";
     for (const { reject } of this.#waiters.values()) {
       reject(unreached ? new LinkFailure("LINK_LOST", { reason }, error) : error);
     }

@@ -1,7 +1,7 @@
 // Bundles: a text as a file or a stream of sealed items, opened later (SPEC section 3). The reader takes a stream of any
 // length in pieces of any size, holds one item at a time, and gives out an item only when its place in the order is right.
 
-import { TearpadError, type Words } from "./errors.ts";
+import { type Kind, TearpadError } from "./errors.ts";
 import { HEADER_BYTES, type ItemKind, type ItemShape, itemShape, TAG_BYTES } from "./item.ts";
 import { runCost } from "./pad.ts";
 
@@ -23,11 +23,10 @@ const KINDS: readonly ItemKind[] = ["slot", "data", "last", "opening"];
 export class BundleError extends TearpadError<"BAD_BUNDLE" | "TRUNCATED", { position: number }> {
   constructor(code: "BAD_BUNDLE" | "TRUNCATED", position: number, what: string) {
     super(code, { position }, { message: `${what} (at byte ${position}).`, ...MEANING[code] });
-    this.name = "BundleError";
   }
 }
 
-const MEANING: { readonly [C in BundleError["code"]]: Omit<Words, "message"> } = {
+const MEANING: { readonly [C in BundleError["code"]]: Omit<Kind<BundleError["facts"]>, "message"> } = {
   BAD_BUNDLE: {
     pad: "Nothing of this bundle was released: its pad bytes are still there.",
     advice: "Get the bundle again, as it was sealed, from where it came from.",

@@ -3,7 +3,7 @@
 
 import { type DeviceErrorCode, errorCode, type Section, type State, sectionName, stateName } from "./errors.ts";
 import { type ItemKind, kindOf } from "./item.ts";
-import { type AddressList, decodeNotes, type Notes, packAddresses, type Receipt } from "./link.ts";
+import { type AddressList, decodeNotes, type Notes, packAddresses, type Receipt, stateFlags } from "./link.ts";
 import type { PadShape, Side } from "./pad.ts";
 
 /** The commands by their names, as frames name them. */
@@ -25,6 +25,7 @@ export const COMMAND_TYPES = {
   CALL: 0x40,
   READY: 0x41,
   STATE: 0x42,
+  SELFTEST: 0x50,
 } as const;
 export type CommandName = keyof typeof COMMAND_TYPES;
 
@@ -49,6 +50,7 @@ const OPENING_ITEM_BYTES = 36;
 const WELCOME_ITEM_BYTES = 68;
 const READY_ITEM_BYTES = 84;
 const STATE_ITEM_BYTES = 40;
+const SECTOR_BYTES = 4096;
 
 export interface Hello {
   readonly nonce: number;
@@ -146,8 +148,8 @@ export interface Value {
   readonly link: LinkStatus;
   /** Those of the link's welcome; none without a link. */
   readonly notes: Notes;
-  /** The mark of down that the server had used when it welcomed this link; 0 without one. */
-  readonly welcomeDown: number;
+  /** The mark below which boxes of down do not come any more, as the link's welcome said; 0: none, or no link. */
+  readonly lost: number;
 }
 
 /** How a device stands to its server: its ready left, and then it opened a receipt of this call. */
@@ -169,6 +171,16 @@ export interface ReadyRequest {
   readonly number: number;
   /** What the server may debit in this link, in minor units. */
   readonly cap: bigint;
+}
+
+/** What a device says within a link, beside what it has. */
+export interface StateRequest {
+  /** What the server may debit in this link on top, in minor units. */
+  readonly cap: bigint;
+  /** The link ends. */
+  readonly ends?: boolean;
+  /** A grant is asked for. */
+  readonly wantsRoom?: boolean;
 }
 
 /** A box as its device opened it. `refused`: a control box that the device did not take; nothing changed then. */
@@ -201,6 +213,47 @@ export interface Opening {
   /** The split that this device holds now. */
   readonly split: number;
 }
+
+/** What carries the core (SPEC section 12). */
+export type DeviceBody = "simulator" | "pico" | "pico-bare" | "native" | "unknown";
+const BODIES: readonly DeviceBody[] = ["simulator", "pico", "pico-bare", "native"];
+
+/** What a body says of itself and its chip. */
+export interface BodyFacts {
+  /** In bytes. */
+  readonly chipSize: number;
+  /** Whether used bytes may be programmed to zero. */
+  readonly overprogram: boolean;
+  readonly burnUnit: number;
+  readonly erase64: boolean;
+  /** Six hexadecimal digits, as the chip answers the JEDEC command: manufacturer, type, capacity. null: there is no chip to ask. */
+  readonly chipId: string | null;
+  readonly body: DeviceBody;
+  readonly supplyOk: boolean;
+}
+
+/** The steps of a self test that try the chip, in the order in which they make sense. */
+export type ChipStep = "erase" | "program" | "zero";
+const CHIP_STEPS: readonly ChipStep[] = ["erase", "program", "zero"];
+
+/** What such a step found. Times in microseconds. */
+export interface ChipFindings {
+  readonly operations: number;
+  /** What the body returned for the last operation: 0 done, anything else refused or timed out, and then it was the last. */
+  readonly status: number;
+  /** The shortest and the longest operation, and all together. */
+  readonly leastUs: number;
+  readonly mostUs: number;
+  readonly sumUs: number;
+  /** Of the 32,768 bits of the sector, those that do not read as they should. */
+  readonly wrongBits: number;
+  /** To read 4,096 bytes. */
+  readonly readUs: number;
+}
+
+/** What a look at the button finds; "refused" too where a body has none. */
+export type Button = "none" | "pressed" | "refused";
+const BUTTONS: readonly Button[] = ["none", "pressed", "refused"];
 
 /** A box of a run: DATA, or LAST for the one that ends it. */
 export type BoxKind = "data" | "last";
@@ -390,7 +443,7 @@ const value: Command<void, Value> = {
       asset: String.fromCharCode(...asset.filter((byte) => byte !== 0)),
       link: LINK_STATUSES[reply[48]!] ?? "none",
       notes: decodeNotes(reply[49]!),
-      welcomeDown: u32At(52),
+      lost: u32At(52),
     };
   },
 };
@@ -411,9 +464,9 @@ const ready: Command<ReadyRequest, Uint8Array> = {
   decode: (reply) => (reply.length === READY_ITEM_BYTES ? reply : null),
 };
 
-const state: Command<{ cap: bigint; ends: boolean }, SealedBox> = {
+const state: Command<StateRequest, SealedBox> = {
   ...named("STATE"),
-  encode: ({ cap, ends }) => payload(u64(cap), ends ? 1 : 0),
+  encode: ({ cap, ends = false, wantsRoom = false }) => payload(u64(cap), stateFlags({ ends, wantsRoom })),
   decode: (reply) => {
     if (reply.length !== 8 + STATE_ITEM_BYTES) return null;
     const view = viewOf(reply);
@@ -421,7 +474,50 @@ const state: Command<{ cap: bigint; ends: boolean }, SealedBox> = {
   },
 };
 
-/** The commands of SPEC section 8. */
+const selftestBody: Command<void, BodyFacts> = {
+  ...named("SELFTEST"),
+  encode: () => payload(0),
+  decode: (reply) => {
+    if (reply.length !== 28) return null;
+    const u32At = (offset: number) => viewOf(reply).getUint32(offset, true);
+    const id = u32At(16);
+    return {
+      chipSize: u32At(0) * SECTOR_BYTES,
+      overprogram: u32At(4) === 1,
+      burnUnit: u32At(8),
+      erase64: u32At(12) === 1,
+      chipId: id === 0 ? null : hex(Uint8Array.of(id >>> 16, id >>> 8, id)),
+      body: BODIES[u32At(20)] ?? "unknown",
+      supplyOk: u32At(24) === 1,
+    };
+  },
+};
+
+const selftestChip: Command<{ step: ChipStep }, ChipFindings> = {
+  ...named("SELFTEST"),
+  encode: ({ step }) => payload(CHIP_STEPS.indexOf(step) + 1),
+  decode: (reply) => {
+    if (reply.length !== 28) return null;
+    const u32At = (offset: number) => viewOf(reply).getUint32(offset, true);
+    return {
+      operations: u32At(0),
+      status: u32At(4),
+      leastUs: u32At(8),
+      mostUs: u32At(12),
+      sumUs: u32At(16),
+      wrongBits: u32At(20),
+      readUs: u32At(24),
+    };
+  },
+};
+
+const selftestButton: Command<void, Button> = {
+  ...named("SELFTEST"),
+  encode: () => payload(CHIP_STEPS.length + 1),
+  decode: (reply) => (reply.length === 4 ? (BUTTONS[viewOf(reply).getUint32(0, true)] ?? null) : null),
+};
+
+/** The commands of SPEC section 8. SELFTEST is three of them: what its steps ask and answer differs. */
 export const commands: {
   readonly hello: typeof hello;
   readonly info: typeof info;
@@ -440,9 +536,12 @@ export const commands: {
   readonly call: typeof call;
   readonly ready: typeof ready;
   readonly state: typeof state;
+  readonly selftestBody: typeof selftestBody;
+  readonly selftestChip: typeof selftestChip;
+  readonly selftestButton: typeof selftestButton;
 } = {
   ...{ hello, info, page, value, fill, write, commit, begin, seal, raise, find, open, release, releaseSlot },
-  ...{ call, ready, state },
+  ...{ call, ready, state, selftestBody, selftestChip, selftestButton },
 };
 
 function named<Name extends CommandName>(name: Name): { name: Name; type: number; aside: boolean } {

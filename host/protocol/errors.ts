@@ -1,12 +1,18 @@
 // What the world does to a pad, in words. Every error has a stable `code`, one sentence that says what happened, typed
 // facts, what it means for the pad, and what to do next. No pad bytes, text or keys are ever in one.
 
-/** What an error means and what helps; written once per code. */
-export interface Words {
-  readonly message: string;
-  readonly pad: string;
-  readonly advice: string;
+/** A sentence about an error, or how it is made of the error's facts. */
+type Said<Facts> = string | ((facts: Facts) => string);
+
+/** What an error says: what happened, what it means for the pad, and what helps. Written once per code. */
+export interface Kind<Facts> {
+  readonly message: Said<Facts>;
+  readonly pad: Said<Facts>;
+  readonly advice: Said<Facts>;
 }
+
+/** What each of a module's errors says, by their codes. */
+export type Kinds<AllFacts> = { readonly [Code in keyof AllFacts]: Kind<AllFacts[Code]> };
 
 /** An error that the world caused, as opposed to a mistake of the program. */
 export class TearpadError<Code extends string = string, Facts extends object = object> extends Error {
@@ -18,14 +24,18 @@ export class TearpadError<Code extends string = string, Facts extends object = o
   /** What to do next. */
   readonly advice: string;
 
-  constructor(code: Code, facts: Facts, words: Words, cause?: unknown) {
-    super(words.message, cause === undefined ? undefined : { cause });
-    this.name = "TearpadError";
+  constructor(code: Code, facts: Facts, { message, pad, advice }: Kind<Facts>, cause?: unknown) {
+    super(say(message, facts), cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
     this.code = code;
     this.facts = facts;
-    this.pad = words.pad;
-    this.advice = words.advice;
+    this.pad = say(pad, facts);
+    this.advice = say(advice, facts);
   }
+}
+
+function say<Facts>(said: Said<Facts>, facts: Facts): string {
+  return typeof said === "string" ? said : said(facts);
 }
 
 /** The parts of a device that can be faulty, by the number that INFO and errors give them (SPEC section 8). */
@@ -86,9 +96,7 @@ export type DeviceErrorCode = keyof DeviceFacts;
 /** An error that a device answered with, or that the host can tell from INFO before it asks. */
 export class DeviceError<C extends DeviceErrorCode = DeviceErrorCode> extends TearpadError<C, DeviceFacts[C]> {
   constructor(code: C, facts: DeviceFacts[C]) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice });
-    this.name = "DeviceError";
+    super(code, facts, ERRORS[code]);
   }
 }
 
@@ -122,19 +130,16 @@ export function stateName(number: number): State {
   return STATES[number] ?? "unknown";
 }
 
-interface Kind<Facts> {
+interface DeviceKind<Facts> extends Kind<Facts> {
   readonly number: number;
   facts(detail: number, a: number, b: number, c: number, d: number): Facts;
-  message(facts: Facts): string;
-  readonly pad: string;
-  readonly advice: string;
 }
 
 const BAD_FRAME_REASONS = ["unknown", "crc", "length", "too long", "cobs", "flags"] as const;
 const UNTOUCHED = "No pad bytes were used.";
 const none = (): Nothing => ({});
 
-const ERRORS: { readonly [C in DeviceErrorCode]: Kind<DeviceFacts[C]> } = {
+const ERRORS: { readonly [C in DeviceErrorCode]: DeviceKind<DeviceFacts[C]> } = {
   BAD_FRAME: {
     number: 1,
     facts: (detail) => ({ reason: BAD_FRAME_REASONS[detail] ?? "unknown" }),

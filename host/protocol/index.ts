@@ -1,15 +1,21 @@
 // The protocol: what docs/SPEC.md says, as data and pure functions. It imports nothing and runs in a browser.
 
+export { type NetworkAddress, parseAddress, parseListenAddress } from "./address.ts";
 export { BundleError, bundleBytes, type Item, readBundle } from "./bundle.ts";
 export { cobsDecode, cobsEncode } from "./cobs.ts";
 export {
   type Begun,
+  type BodyFacts,
   type BoxKind,
+  type Button,
   type Call,
+  type ChipFindings,
+  type ChipStep,
   COMMAND_TYPES,
   type Command,
   type CommandName,
   commands,
+  type DeviceBody,
   type FillParameters,
   type Hello,
   type Info,
@@ -19,6 +25,7 @@ export {
   type Provenance,
   type ReadyRequest,
   type SealedBox,
+  type StateRequest,
   type TokenParameters,
   type Value,
   type Work,
@@ -30,11 +37,12 @@ export {
   type DeviceFacts,
   decodeError,
   isDeviceError,
+  type Kind,
+  type Kinds,
   type OlderNumber,
   type Section,
   type State,
   TearpadError,
-  type Words,
 } from "./errors.ts";
 export { encodeFrame, type Frame, FrameDecoder, type FrameFault, PAYLOAD_MAX_BYTES } from "./frame.ts";
 export { type ItemKind, itemShape, KIND_NUMBER, slotItem } from "./item.ts";

@@ -47,14 +47,11 @@ export class ItemReader {
   #position = 0;
 
   /**
-   * The items that end within `bytes`, in order; they stay valid for as long as the caller keeps them.
+   * The items that end within `bytes`, in order; they are parts of it where they can be, so the caller leaves it as it is.
    * @throws LinkError BAD_ITEM for a header that cannot be, once the items before it were given out: the stream ends there
    */
   push(bytes: Uint8Array): LinkItem[] {
-    // One copy, of which the items are parts: nearly always they come whole.
-    let stream = new Uint8Array(this.#held.length + bytes.length);
-    stream.set(this.#held);
-    stream.set(bytes, this.#held.length);
+    let stream = joined(this.#held, bytes);
     const items: LinkItem[] = [];
     let at = 0;
     while (stream.length - at >= HEADER_BYTES) {
@@ -73,6 +70,15 @@ export class ItemReader {
     this.#position += at;
     return items;
   }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  // Nearly always items come whole. (What comes may be of a subclass, whose parts are not like those of an array.)
+  if (first.length === 0) return new Uint8Array(second.buffer, second.byteOffset, second.length);
+  const bytes = new Uint8Array(first.length + second.length);
+  bytes.set(first);
+  bytes.set(second, first.length);
+  return bytes;
 }
 
 /** The offset of a slot of one side. */
@@ -104,6 +110,8 @@ export interface Welcome {
   readonly receiptSequence: number;
   /** Boxes of the run that the server has not whole. */
   readonly unfinished: number;
+  /** Boxes of down below this mark do not come any more: the server lost some of them with its database. 0: none. */
+  readonly lost: number;
 }
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
@@ -111,7 +119,7 @@ export function encodeWelcome(welcome: Welcome): Uint8Array {
   const [bytes, view] = blank(48);
   view.setUint8(0, (heardAgain ? 1 : 0) | (inDoubt ? 2 : 0) | (nothingLeft ? 4 : 0));
   setU32(view, 4, [welcome.up, welcome.down, welcome.released, welcome.split, welcome.lastCall]);
-  setU32(view, 24, [welcome.receiptSequence, welcome.unfinished]);
+  setU32(view, 24, [welcome.receiptSequence, welcome.unfinished, welcome.lost]);
   return bytes;
 }
 
@@ -131,6 +139,7 @@ export function decodeWelcome(bytes: Uint8Array): Welcome | null {
     lastCall: view.getUint32(20, true),
     receiptSequence: view.getUint32(24, true),
     unfinished: view.getUint32(28, true),
+    lost: view.getUint32(32, true),
   };
 }
 
@@ -239,24 +248,33 @@ export interface StateText {
   readonly cap: bigint;
   /** The link ends. */
   readonly ends: boolean;
+  /** A grant is asked for. */
+  readonly wantsRoom: boolean;
 }
 
 export function encodeState(state: StateText): Uint8Array {
   const [bytes, view] = blank(20);
   setU32(view, 0, [state.down, state.receiptSequence]);
   view.setBigUint64(8, u64(state.cap), true);
-  setU32(view, 16, [state.ends ? 1 : 0]);
+  setU32(view, 16, [stateFlags(state)]);
   return bytes;
+}
+
+/** The flags of a STATE, in its text and in the command that makes it. */
+export function stateFlags({ ends, wantsRoom }: Pick<StateText, "ends" | "wantsRoom">): number {
+  return (ends ? 1 : 0) | (wantsRoom ? 2 : 0);
 }
 
 export function decodeState(bytes: Uint8Array): StateText | null {
   if (bytes.length !== 20) return null;
   const view = viewOf(bytes);
+  const flags = view.getUint32(16, true);
   return {
     down: view.getUint32(0, true),
     receiptSequence: view.getUint32(4, true),
     cap: view.getBigUint64(8, true),
-    ends: (view.getUint32(16, true) & 1) !== 0,
+    ends: (flags & 1) !== 0,
+    wantsRoom: (flags & 2) !== 0,
   };
 }
 

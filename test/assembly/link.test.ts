@@ -283,7 +283,7 @@ describe("T-20 value", () => {
       asset: "EUR",
       link: "linked",
       notes: { heardAgain: false, inDoubt: false, nothingLeft: false },
-      welcomeDown: 0,
+      lost: 0,
     });
     const { box } = await desk.device.seal("last", randomBytes(100));
     desk.server.open(box);
@@ -345,7 +345,7 @@ describe("T-20 value", () => {
     const { box } = await desk.device.state({ cap: 1n, ends: true });
     desk.server.end.used.up += 52;
     expect(decodeState(desk.server.open(box).text)).toEqual({
-      ...{ down: 0, receiptSequence: 2, cap: LIMIT + 2n, ends: true },
+      ...{ down: 0, receiptSequence: 2, cap: LIMIT + 2n, ends: true, wantsRoom: false },
     });
   });
 

@@ -69,7 +69,8 @@ function unfilled(core: Core, side: Side): Attacked[] {
     type: COMMAND.WRITE,
     payload: concat(u32(offset), new Uint8Array(256).fill(0x55)),
   }));
-  const good = [...questions, ...steps, ...constant];
+  const selftests = [0, 1, 2, 3, 4].map((step) => ({ type: COMMAND.SELFTEST, payload: u32(step) }));
+  const good = [...questions, ...steps, ...constant, ...selftests];
   const list: Attacked[] = [];
   const add = (name: string): void => {
     list.push({ name, rig, snapshot: rig.snapshot(), side, ground: PAIR, good, segments: [], opened: [], found: null });

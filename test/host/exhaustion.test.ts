@@ -22,7 +22,7 @@ async function code(failing: Promise<unknown>): Promise<string> {
 }
 
 describe("T-34 a pair that runs out", () => {
-  it("T-34 is refused for both holders, whole texts only, and nothing is used by it", async () => {
+  it("T-34 T-03 is refused for both holders, whole texts only, and nothing is used by it", async () => {
     const outbox = await scratchOutbox();
     for (const [device, needs] of [
       [low, "NEED_GRANT"],

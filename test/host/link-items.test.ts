@@ -32,11 +32,12 @@ const MOST_MONEY = 2n ** 64n - 1n;
 
 describe("the texts of a link", () => {
   const notes = { heardAgain: true, inDoubt: false, nothingLeft: true };
-  const welcome = { notes, up: 1, down: 2, released: 3, split: MOST, lastCall: 5, receiptSequence: 6, unfinished: 7 };
+  const marks = { up: 1, down: 2, released: 3, split: MOST, lost: 8 };
+  const welcome = { notes, ...marks, lastCall: 5, receiptSequence: 6, unfinished: 7 };
   const held = { sequence: 1, balance: MOST_MONEY, call: 3, up: 4, mac };
   const ready = { again: 1, next: 2, number: 3, down: 4, split: MOST, cap: MOST_MONEY, receipt: held };
   const receipt = { sequence: MOST, call: 2, balance: 3n, open: MOST_MONEY, up: 5, ends: true, closed: false, mac };
-  const state = { down: 1, receiptSequence: MOST, cap: 3n, ends: true };
+  const state = { down: 1, receiptSequence: MOST, cap: 3n, ends: true, wantsRoom: true };
   const list: AddressList = { number: 9, addresses: ["tcp://a.example:1", "x".repeat(200)] };
 
   it.each<[string, Uint8Array, number, (bytes: Uint8Array) => unknown, unknown]>([

@@ -245,6 +245,7 @@ describe("replies", () => {
         CALL: 24,
         READY: 84,
         STATE: 48,
+        SELFTEST: command === commands.selftestButton ? 4 : 28,
       };
       if (command.name === "SEAL") expect(Math.min(...lengths)).toBe(28);
       else if (command.name === "OPEN") expect(Math.min(...lengths)).toBe(4);

@@ -8,7 +8,9 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { type WasmFacts, wasmFacts } from "./wasm-sections.ts";
 
-const HAL = ["norGeometry", "norRead", "norProgram", "norErase", "transmit", "entropy", "button", "supplyOk"] as const;
+const HAL = [
+  ...["norGeometry", "norRead", "norProgram", "norErase", "transmit", "entropy", "button", "supplyOk", "ticks"],
+] as const;
 
 const STATICS_LIMIT_BYTES = 24 * 1024;
 

@@ -22,6 +22,7 @@ export const COMMANDS = {
   CALL: 0x40,
   READY: 0x41,
   STATE: 0x42,
+  SELFTEST: 0x50,
 } as const;
 
 /** What a token does otherwise than an end of a pair, or alone. */

@@ -19,6 +19,7 @@ import {
   STATES,
 } from "./journal.ts";
 import { NO_ADDRESSES, NO_RECEIPT, splitAddresses } from "./link.ts";
+import { askBody, Selftest } from "./selftest.ts";
 import { type Button, LINK, type Terms, Token, type Value, valueReply } from "./token.ts";
 
 /** By their numbers. */
@@ -43,6 +44,7 @@ export class Device {
   private journalSequence: number;
   private bootEpoch: number;
   private lastError = 0;
+  private selftest = new Selftest();
   private identity: Identity | undefined;
   private written: Uint8Array = new Uint8Array(0);
   /** The identity pages as they lay there at boot, until others are written. */
@@ -68,13 +70,15 @@ export class Device {
     this.token = this.tokenOf();
   }
 
+  private look(): Button {
+    const found = this.button;
+    this.button = 0;
+    return found;
+  }
+
   private tokenOf(): Token | undefined {
     const { end, identity, value } = this;
-    const look = (): Button => {
-      const found = this.button;
-      this.button = 0;
-      return found;
-    };
+    const look = (): Button => this.look();
     const namesFill = identity !== undefined && identity.generation === this.generation && this.generation !== 0;
     return end?.isToken && identity ? new Token(end, identity, value, namesFill, look) : undefined;
   }
@@ -84,6 +88,7 @@ export class Device {
     this.bootEpoch += 1;
     this.journalSequence += 1;
     this.lastError = 0;
+    this.selftest = new Selftest();
     if (this.state === STATES.filling) this.end = undefined;
     else this.end?.forget();
     this.token?.forget();
@@ -111,6 +116,7 @@ export class Device {
   /** The payload of the reply to a command other than HELLO, or a Failure. */
   execute(type: number, payload: Uint8Array): Uint8Array {
     const { state } = this;
+    if (type === COMMANDS.SELFTEST && payload.length === 4 && readU32(payload, 0) === 0) return askBody(this.chip);
     if (state === STATES.faulty && type > COMMANDS.VALUE) throw new Failure("FAULTY", this.section);
     if (!Object.values<number>(COMMANDS).includes(type)) throw new Failure("UNKNOWN_COMMAND");
     const [from, to] = statesOf(type);
@@ -148,6 +154,7 @@ export class Device {
     }
     if (type === COMMANDS.PAGE) return this.page(fields(payload, 1)[0] as number);
     if (type === COMMANDS.VALUE) return this.worth(payload);
+    if (type === COMMANDS.SELFTEST) return this.selftest.run(fields(payload, 1)[0] as number, () => this.look());
     try {
       if (this.token) return this.useToken(this.token, type, payload);
       return usePad(this.end as End, type, payload);
@@ -170,7 +177,7 @@ export class Device {
     fields(payload, 0);
     const { state, identity, value, token } = this;
     const pad = state > STATES.filling && state < STATES.faulty;
-    const none = { link: LINK.none, notes: 0, welcomeDown: 0 };
+    const none = { link: LINK.none, notes: 0, lost: 0 };
     return valueReply(pad ? value : noValue(), (pad && identity) || NO_TERMS, token?.standing ?? none);
   }
 
@@ -309,6 +316,7 @@ function statesOf(type: number): [number, number] {
   if (type === COMMANDS.INFO || type === COMMANDS.VALUE) return [STATES.blank, STATES.faulty];
   if (type === COMMANDS.PAGE) return [STATES.inactive, STATES.faulty];
   if (type === COMMANDS.FILL) return [STATES.blank, STATES.filling];
+  if (type === COMMANDS.SELFTEST) return [STATES.blank, STATES.blank];
   if (type === COMMANDS.WRITE || type === COMMANDS.COMMIT) return [STATES.filling, STATES.filling];
   return [STATES.active, STATES.active];
 }

@@ -44,6 +44,8 @@ export class End {
   nextSlot = 0;
   failedTags = 0;
   verified: { start: number; end: number } = { start: 0, end: 0 };
+  /** The mark below which down is lost, by the welcome of a token's link; 0 without one. */
+  lost = 0;
   found = -1;
 
   constructor(facts: PadFacts, pad: Uint8Array) {
@@ -175,8 +177,14 @@ export class End {
     const [from, to] = this.side === "low" ? [this.split, this.end] : [this.base, this.split];
     if (offset % this.facts.burnUnit !== 0 || offset < from || offset + size > to) throw new Failure("BAD_ARGUMENT");
     const opened = this.openAt(offset, size, item);
-    this.verified = extended(this.verified, offset, offset + size);
+    this.verified = extended(this.verified, offset, this.reach(offset + size));
     return opened;
+  }
+
+  /** Where the range ends that a box brings which ends here: what a server lost of down may go with the first box behind it. */
+  private reach(end: number): number {
+    const behind = this.lost > this.used.down && end === this.end - this.lost;
+    return behind ? this.end - this.used.down : end;
   }
 
   release(offset: number, length: number): number {
@@ -199,6 +207,7 @@ export class End {
   /** What a device remembers since its boot only. */
   forget(): void {
     this.verified = { start: 0, end: 0 };
+    this.lost = 0;
     this.found = -1;
     this.failedTags = 0;
   }

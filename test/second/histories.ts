@@ -73,7 +73,12 @@ class History {
     const released = used.down;
     const right: Welcome = {
       ...{ notes: this.below(8), up: used.up, down: Math.max(released, this.server.end.used.down), released, split },
-      ...{ lastCall: this.call, receiptSequence: this.receipt, unfinished: this.below(4) },
+      ...{
+        lastCall: this.call,
+        receiptSequence: this.receipt,
+        unfinished: this.below(4),
+        lost: this.pick(0, this.server.end.used.down, released + 500),
+      },
     };
     const field = this.pick("up", "down", "released", "lastCall", "receiptSequence") satisfies keyof Welcome;
     const change = { [field]: Math.max(0, right[field] + this.unit * this.pick(-1, 1)) };

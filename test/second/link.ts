@@ -12,6 +12,8 @@ export interface Welcome {
   lastCall: number;
   receiptSequence: number;
   unfinished: number;
+  /** Down below it does not come any more. */
+  lost: number;
 }
 
 /** A receipt as a device keeps it and sends it back. */
@@ -46,7 +48,7 @@ export interface State {
   down: number;
   receiptSequence: number;
   cap: bigint;
-  /** Bit 0: the link ends. */
+  /** Bit 0: the link ends; bit 1: a grant is asked for. */
   flags: number;
 }
 
@@ -58,15 +60,22 @@ export interface AddressList {
 export const NO_ADDRESSES: AddressList = { number: 0, addresses: [] };
 
 export function welcomeText(welcome: Welcome): Uint8Array {
-  const { notes, up, down, released, split, lastCall, receiptSequence, unfinished } = welcome;
-  return concat(u32(notes, up, down, released, split, lastCall, receiptSequence, unfinished), new Uint8Array(16));
+  const { notes, up, down, released, split, lastCall, receiptSequence, unfinished, lost } = welcome;
+  return concat(u32(notes, up, down, released, split, lastCall, receiptSequence, unfinished, lost), new Uint8Array(12));
 }
 
 /** Reserved bytes are ignored. */
 export function readWelcome(text: Uint8Array): Welcome {
   const at = (offset: number): number => readU32(text, offset);
   const marks = { up: at(4), down: at(8), released: at(12), split: at(16) };
-  return { notes: text[0] as number, ...marks, lastCall: at(20), receiptSequence: at(24), unfinished: at(28) };
+  return {
+    notes: text[0] as number,
+    ...marks,
+    lastCall: at(20),
+    receiptSequence: at(24),
+    unfinished: at(28),
+    lost: at(32),
+  };
 }
 
 export function readyText({ again, next, number, down, split, cap, receipt }: Ready): Uint8Array {

@@ -62,7 +62,7 @@ export class Server {
   welcome(slot: number, change: Partial<Welcome> = {}): Uint8Array {
     const { used, split } = this.end;
     const marks = { up: used.up, down: used.down, released: this.released, split };
-    const rest = { notes: 0, lastCall: this.lastCall, receiptSequence: this.receiptSequence, unfinished: 0 };
+    const rest = { notes: 0, lastCall: this.lastCall, receiptSequence: this.receiptSequence, unfinished: 0, lost: 0 };
     this.said = { ...marks, ...rest, ...change };
     const at = this.end.slotAt("low", slot) + 16;
     return this.end.sealAt(at, this.end.slice(at, 80), "down", box.WELCOME, welcomeText(this.said));

@@ -50,7 +50,6 @@ export class Token {
   private raisedAt = 0;
   /** Of the welcome of this link. */
   private notes = 0;
-  private welcomeDown = 0;
   /** The button was asked for and has not answered. */
   private asked = false;
 
@@ -72,8 +71,8 @@ export class Token {
   }
 
   get standing(): Standing {
-    if (this.link === LINK.none) return { link: this.link, notes: 0, welcomeDown: 0 };
-    return { link: this.link, notes: this.notes, welcomeDown: this.welcomeDown };
+    if (this.link === LINK.none) return { link: this.link, notes: 0, lost: 0 };
+    return { link: this.link, notes: this.notes, lost: this.end.lost };
   }
 
   /** The slot of the call and its tag. */
@@ -110,7 +109,7 @@ export class Token {
     value.openCaps = sumOf(value.openCaps, cap);
     this.link = LINK.ready;
     this.notes = welcome.notes;
-    this.welcomeDown = welcome.down;
+    end.lost = welcome.lost;
     this.caps = cap;
     this.raisedAt = 0;
     const marks = { again, next: end.used.up, number, down: end.used.down, split: end.split };
@@ -149,7 +148,7 @@ export class Token {
 
   state(cap: bigint, flags: number): ReturnType<End["seal"]> {
     this.needLink();
-    if (flags > 1) throw new Failure("BAD_ARGUMENT", 8);
+    if (flags > 3) throw new Failure("BAD_ARGUMENT", 8);
     const { end, value, terms } = this;
     const sum = sumOf(this.caps, cap);
     end.needRoom(box.STATE, 20);
@@ -211,17 +210,17 @@ function sumOf(a: bigint, b: bigint): bigint {
 export interface Standing {
   link: number;
   notes: number;
-  /** The mark of down that the server had used at its welcome. */
-  welcomeDown: number;
+  /** The mark below which down is lost, by its welcome. */
+  lost: number;
 }
 
 /** The 56 bytes of VALUE. */
 export function valueReply(
   { receipt, openCaps, answered }: Value,
   { limit, asset }: Terms,
-  { link, notes, welcomeDown }: Standing,
+  { link, notes, lost }: Standing,
 ): Uint8Array {
   const { sequence, call, balance, up } = receipt;
   const money = concat(u32(sequence, call), u64(balance), u64(openCaps), u32(up, answered), u64(limit), asset);
-  return concat(money, Uint8Array.of(link, notes, 0, 0), u32(welcomeDown));
+  return concat(money, Uint8Array.of(link, notes, 0, 0), u32(lost));
 }

@@ -13,7 +13,7 @@ describe("a machine", () => {
       machine.feed(request(letter, first));
       return last();
     };
-    expect([0, 1, 2, 3].map((what) => ask("g", what))).toEqual([16, 0, 16, 0]);
+    expect([0, 1, 2, 3, 4, 5].map((what) => ask("g", what))).toEqual([16, 0, 16, 0, 0, 0]);
     expect([ask("b"), ask("s")]).toEqual([1, 1]);
     machine.presence = "reject";
     machine.supplyLow = true;
@@ -25,6 +25,20 @@ describe("a machine", () => {
     machine.press();
     machine.press("reject");
     expect([ask("b"), ask("b")]).toEqual([2, 0]);
+  });
+
+  it("tells the core the microseconds of its clock, which wrap", async () => {
+    const { machine, last } = await probeMachine();
+    machine.powerOn();
+    const ticks = () => {
+      machine.feed(request("t"));
+      return last();
+    };
+    const began = ticks();
+    machine.clock.pass(45_000);
+    expect(ticks() - began).toBe(45_000);
+    machine.clock.pass(2 ** 32);
+    expect(ticks() - began).toBe(45_000);
   });
 
   it("cuts long input into windows and polls between them", async () => {

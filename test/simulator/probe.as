@@ -10,6 +10,7 @@
 @external("hal", "button") declare function button(): u32;
 @external("hal", "entropy") declare function entropy(pointer: usize, length: u32): void;
 @external("hal", "supplyOk") declare function supplyOk(): u32;
+@external("hal", "ticks") declare function ticks(): u32;
 
 const INPUT = memory.data(512, 16);
 const OUTPUT = memory.data(4096, 16);
@@ -43,6 +44,7 @@ export function receive(n: u32): void {
   else if (request == 0x65) answer(norErase(first, second)); // e: address, size
   else if (request == 0x62) answer(button()); // b
   else if (request == 0x73) answer(supplyOk()); // s
+  else if (request == 0x74) answer(ticks()); // t
   else if (request == 0x6e) { // n: length of entropy
     entropy(OUTPUT, first);
     transmit(OUTPUT, first);

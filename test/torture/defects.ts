@@ -380,8 +380,13 @@ export const CORE_DEFECTS: readonly Defect[] = [
 
 const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Compiles the core with one defect in it. Throws when the source has no such place, or more than one. */
+/** The core with one defect in it. Throws when the source has no such place, or more than one. */
 export async function plant(defect: Defect): Promise<Core> {
+  return compileCore(await compileDefect(defect));
+}
+
+/** The same as WebAssembly. */
+export async function compileDefect(defect: Defect): Promise<Uint8Array<ArrayBuffer>> {
   const path = join(ROOT, "assembly", defect.file);
   const source = await readFile(path, "utf8");
   if (source.split(defect.from).length !== 2)
@@ -415,5 +420,5 @@ export async function plant(defect: Defect): Promise<Core> {
     },
   );
   if (error || !wasm || !planted) throw new Error(`${defect.name} does not compile: ${stderr.toString()}`);
-  return compileCore(wasm);
+  return wasm;
 }

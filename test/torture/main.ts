@@ -1,5 +1,6 @@
 // `npm run torture -- --minutes M --seed S --json FILE`: the torture of the test suite, longer. Every single cut, then double cuts and random lives in turn until the
 // time is up; the planted defects are hunted in between. Ends with a table, and with 1 when anything was reused, lost, wrong, or not found.
+// `npm run torture -- --body pico|pico-bare --seed S`: 1,000 cuts of the firmware on an emulated board, and its planted defects.
 
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -24,13 +25,20 @@ const { values } = parseArgs({
     minutes: { type: "string", default: "1" },
     seed: { type: "string", default: "1" },
     json: { type: "string" },
+    body: { type: "string" },
   },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed);
 if (!(minutes > 0) || !Number.isInteger(seed)) {
-  console.error("usage: npm run torture -- [--minutes M] [--seed S] [--json FILE], M above 0, S a whole number");
+  console.error(
+    "usage: npm run torture -- [--minutes M] [--seed S] [--json FILE] [--body pico|pico-bare], M above 0, S a whole number",
+  );
   process.exit(2);
+}
+if (values.body !== undefined) {
+  const { tortureBoard } = await import("./board-defects.ts");
+  process.exit(tortureBoard(values.body === "pico-bare" ? "pico-bare" : "pico", seed) ? 0 : 1);
 }
 
 const begun = performance.now();

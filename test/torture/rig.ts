@@ -142,10 +142,17 @@ export class Rig {
   }
 
   send(type: number, frame: Uint8Array): Reply | null {
+    return this.exchange(type, frame, () => {
+      this.machine.feed(frame);
+      while (this.machine.pump(64));
+    });
+  }
+
+  /** What the device answers to a frame while `pass` hands it over. */
+  protected exchange(type: number, frame: Uint8Array, pass: () => void): Reply | null {
     this.line.length = 0;
     this.lastFrame = null;
-    this.machine.feed(frame);
-    while (this.machine.pump(64));
+    pass();
     const plain = decodePrefix(this.line);
     if (!plain.whole) return null;
     const payload = plain.bytes.subarray(12, plain.bytes.length - 4);

@@ -272,7 +272,7 @@ export function ready(ideal: TokenIdeal, cap: bigint, grant = 0): TokenPlan {
   const split = Math.min(ideal.floor.split + grant, PAD_BYTES - Math.max(CONTROL_RESERVE, down));
   const notes = { heardAgain: false, inDoubt: false, nothingLeft: false };
   const known = { up: 0, down: ideal.down, released: 0, split, lastCall: 0, receiptSequence: ideal.receipts };
-  const welcome = encodeWelcome({ notes, ...known, unfinished: 0 });
+  const welcome = encodeWelcome({ notes, ...known, unfinished: 0, lost: 0 });
   const at = next * SLOT_SIZE + 16;
   const facts = { padId: PAD_ID, direction: "down", offset: at } as const;
   const item = box.seal(TOKEN.pad.subarray(at, at + 80), facts, box.WELCOME, welcome);
@@ -295,7 +295,7 @@ export function state(ideal: TokenIdeal, capInAll: bigint, cap: bigint): TokenPl
     type: COMMAND.STATE,
     payload: concat(box.u64(cap), u32(0)),
     change: { up: up + 52 },
-    text: encodeState({ down, receiptSequence: ideal.held.sequence, cap: capInAll, ends: false }),
+    text: encodeState({ down, receiptSequence: ideal.held.sequence, cap: capInAll, ends: false, wantsRoom: false }),
     worth: { cap },
     usable: 48,
   };

@@ -60,10 +60,13 @@ function welcomes(): Vector[] {
     if (JSON.stringify(link.readWelcome(text)) !== JSON.stringify(welcome)) throw new Error(`${name} reads otherwise.`);
     return control(`welcome-${name}`, shows, box.WELCOME, { notes: words, ...marks }, text);
   };
-  const first = { notes: 0, up: 0, down: 0, released: 0, split: 1384, lastCall: 0, receiptSequence: 1, unfinished: 0 };
-  const later = { up: 101, down: 202, released: 162, split: 5000, lastCall: 6, receiptSequence: 70_000, unfinished: 3 };
+  const none = { unfinished: 0, lost: 0 };
+  const first = { notes: 0, up: 0, down: 0, released: 0, split: 1384, lastCall: 0, receiptSequence: 1, ...none };
+  const behind = { unfinished: 3, lost: 190 };
+  const later = { up: 101, down: 202, released: 162, split: 5000, lastCall: 6, receiptSequence: 70_000, ...behind };
   const all = 0xffffffff;
-  const most = { up: all, down: all, released: all, split: all, lastCall: all, receiptSequence: all, unfinished: all };
+  const rest = { lastCall: all, receiptSequence: all, unfinished: all, lost: all };
+  const most = { up: all, down: all, released: all, split: all, ...rest };
   return [
     of("first", "The welcome to a first call.", first),
     of("later", "A later one, each field of its own.", { notes: 0, ...later }),
@@ -174,16 +177,23 @@ function states(): Vector[] {
     const { flags, cap, ...rest } = state;
     const text = link.stateText(state);
     if (!box.equal(link.stateText(link.readState(text)), text)) throw new Error(`${name} reads otherwise.`);
-    return control(`state-${name}`, shows, box.STATE, { ...rest, cap: `${cap}`, ends: flags === 1 }, text);
+    return control(
+      `state-${name}`,
+      shows,
+      box.STATE,
+      { ...rest, cap: `${cap}`, ends: (flags & 1) !== 0, wantsRoom: (flags & 2) !== 0 },
+      text,
+    );
   };
   return [
     of("plain", "What is released and held.", { down: 160, receiptSequence: 3, cap: 100n, flags: 0 }),
     of("ends", "The link ends.", { down: 0, receiptSequence: 0, cap: 0n, flags: 1 }),
+    of("wants-room", "A grant is asked for.", { down: 7, receiptSequence: 1, cap: 50n, flags: 2 }),
     of("highest", "Every field at its highest.", {
       down: 0xffffffff,
       receiptSequence: 0xffffffff,
       cap: HIGHEST,
-      flags: 1,
+      flags: 3,
     }),
     unreadable("state-short", "A STATE of 19 bytes.", box.STATE, new Uint8Array(19)),
   ];

@@ -12,7 +12,16 @@ const HERE: Bytes = [{ u32: 0xffffffff }, { u32: 0 }];
 const HELLO: Bytes = { text: "Hello" };
 
 export function deviceVectors(): Vector[] {
-  return [...sealing(), ...opening(), ...limits(), ...arguments_(), ...filling(), ...burnUnits(), ...reboots()];
+  return [
+    ...sealing(),
+    ...opening(),
+    ...limits(),
+    ...arguments_(),
+    ...filling(),
+    ...burnUnits(),
+    ...reboots(),
+    ...selftests(),
+  ];
 }
 
 function vector(name: string, shows: string, section: string, world: World, play: (world: World) => void): Vector {
@@ -974,6 +983,83 @@ function reboots(): Vector[] {
             world.shows("low", ...counters);
           }
         }
+      },
+    ),
+  ];
+}
+
+/** Which chip and which body: it depends on what runs the vector. */
+const BODY: [number, number] = [12, 24];
+/** How long it took. */
+const TIMES: [number, number][] = [
+  [8, 20],
+  [24, 28],
+];
+
+function selftests(): Vector[] {
+  const blank = (name: string, shows: string, play: (world: World, step: (step: number) => void) => void): Vector => {
+    const world = new World({ device: null });
+    const step = (number: number): void => {
+      const open = number === 0 ? [BODY] : number === 4 ? [] : TIMES;
+      world.does("device", "SELFTEST", { u32: number }, ...open);
+    };
+    return vector(name, shows, "8 SELFTEST", world, () => play(world, step));
+  };
+  return [
+    blank("selftest", "Every step on a good chip, and the button once pressed and once left alone.", (world, step) => {
+      for (const each of [0, 1, 2, 3, 1]) step(each);
+      world.button("device", "pressed");
+      step(4);
+      step(4);
+      world.button("device", "refused");
+      step(4);
+    }),
+    blank(
+      "selftest-order",
+      "What is not erased does not take a pattern, and the bits that stay are counted.",
+      (_, step) => {
+        for (const each of [2, 2, 3, 2, 3, 1]) step(each);
+      },
+    ),
+    blank("selftest-no-record", "It writes no record, and is no hindrance to a fill or a boot.", (world, step) => {
+      for (const each of [1, 2, 3]) step(each);
+      world.shows("device", "state", "journalSequence", "bootEpoch");
+      world.reboots("device");
+      world.shows("device", "state", "journalSequence", "bootEpoch");
+      for (const each of [1, 2]) step(each);
+      const fill = fillOf("low");
+      world.does("device", "FILL", fillPayload(fill));
+      for (let at = 0; at < fill.padLength; at += 4096) {
+        world.does("device", "WRITE", [{ u32: at }, { ...fill.pad, from: at, length: 4096 }]);
+      }
+      world.does("device", "COMMIT", [fill.key, fill.tag]);
+      world.shows("device", "state", "journalSequence", ...MARKS);
+    }),
+    blank("selftest-arguments", "A step that there is not, and another length.", (world) => {
+      world.fails("device", "SELFTEST", { u32: 5 }, "BAD_ARGUMENT");
+      world.fails("device", "SELFTEST", { u32: 0x80000001 }, "BAD_ARGUMENT");
+      world.fails("device", "SELFTEST", "", "BAD_ARGUMENT");
+      world.fails("device", "SELFTEST", { zeros: 8 }, "BAD_ARGUMENT");
+    }),
+    blank(
+      "selftest-filling",
+      "From FILL on the chip is no longer tried; what it is can still be asked.",
+      (world, step) => {
+        world.does("device", "FILL", fillPayload(fillOf("low")));
+        for (const each of [1, 2, 3, 4, 5]) world.fails("device", "SELFTEST", { u32: each }, "WRONG_STATE");
+        step(0);
+      },
+    ),
+    vector(
+      "selftest-active",
+      "A chip with a pad is not tried; what it is can still be asked.",
+      "8 SELFTEST",
+      low(),
+      (world) => {
+        for (const each of [1, 2, 3, 4, 5]) world.fails("low", "SELFTEST", { u32: each }, "WRONG_STATE");
+        world.fails("low", "SELFTEST", { zeros: 8 }, "WRONG_STATE");
+        world.does("low", "SELFTEST", { u32: 0 }, BODY);
+        world.shows("low", ...MARKS, "journalSequence");
       },
     ),
   ];

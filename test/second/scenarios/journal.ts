@@ -636,6 +636,21 @@ function serving(): Vector[] {
         world.fails("device", "PAGE", { u32: 0 }, "FAULTY");
       },
     }),
+    vector(
+      "serve-faulty-selftest",
+      "What chip and body are can be asked of a faulty device; they are not tried.",
+      "8 SELFTEST",
+      {
+        flash: [pad()],
+        faulty: "journal",
+        play: (world) => {
+          world.does("device", "SELFTEST", { u32: 0 }, [12, 24]);
+          world.fails("device", "SELFTEST", { u32: 1 }, "FAULTY");
+          world.fails("device", "SELFTEST", { u32: 5 }, "FAULTY");
+          world.fails("device", "SELFTEST", "", "FAULTY");
+        },
+      },
+    ),
     vector("serve-faulty-core", "After three traps only HELLO and INFO answer.", "6.1", {
       flash: device(LOW, record(0, 0, {})),
       traps: 3,

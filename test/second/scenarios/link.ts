@@ -340,7 +340,9 @@ function states(): Vector[] {
         call.states();
         call.releases(receipt);
         call.states();
+        call.states(0n, 2);
         call.states(0n, 1);
+        call.states(0n, 3);
         call.shows(...COUNTERS);
         call.showsValue();
       },
@@ -410,9 +412,9 @@ function states(): Vector[] {
       call.showsValue();
       call.states(0n);
     }),
-    callVector("state-flags", "Only bit 0 of the flags is known.", "13 STATE", (call) => {
+    callVector("state-flags", "Only the bits 0 and 1 of the flags are known.", "13 STATE", (call) => {
       call.links();
-      for (const flags of [2, 3, 0x80000000]) call.refusesState("BAD_ARGUMENT", 0n, flags);
+      for (const flags of [4, 5, 0x80000000]) call.refusesState("BAD_ARGUMENT", 0n, flags);
       call.world.fails("token", "STATE", { zeros: 11 }, "BAD_ARGUMENT");
       call.world.fails("token", "STATE", { zeros: 13 }, "BAD_ARGUMENT");
       call.shows(...COUNTERS);

@@ -138,7 +138,11 @@ function welcomes(): Vector[] {
       (call) => {
         call.calls();
         const { end } = call.server;
-        const text = box.concat(Uint8Array.of(7, 1, 2, 3), u32(0, 0, 0, 1384, 0, 1, 3), new Uint8Array(16).fill(0xaa));
+        const text = box.concat(
+          Uint8Array.of(7, 1, 2, 3),
+          u32(0, 0, 0, 1384, 0, 1, 3, 0),
+          new Uint8Array(12).fill(0xaa),
+        );
         const item = end.sealAt(16, end.slice(16, 80), "down", box.WELCOME, text);
         call.world.does("token", "READY", [hex(item), { u32: 0 }, { u32: 0 }, { u64: "100" }]);
       },
@@ -254,13 +258,13 @@ function welcomes(): Vector[] {
     ),
     callVector(
       "ready-notes",
-      "VALUE shows the notes of the welcome of this link, and none without a link.",
+      "VALUE shows the notes of the welcome of this link and what of down is lost, and nothing of either without a link.",
       "14",
       (call) => {
         call.calls();
         call.refusesReady("BAD_ARGUMENT", { again: 1, welcome: { notes: 6 } });
         call.showsValue();
-        call.isReady({ welcome: { notes: 1 } });
+        call.isReady({ welcome: { notes: 1, lost: 70_000 } });
         call.showsValue();
         call.opens(call.server.receipt(4990n, 90n));
         call.showsValue();

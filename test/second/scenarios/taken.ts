@@ -7,7 +7,48 @@ import type { Vector } from "./vector.ts";
 import { fillOf, World } from "./world.ts";
 
 export function takenVectors(): Vector[] {
-  return [...receipts(), ...grants(), ...addresses(), ...kinds()];
+  return [...receipts(), ...grants(), ...addresses(), ...gaps(), ...kinds()];
+}
+
+/** What a server lost of down. */
+function gaps(): Vector[] {
+  const refused = "NOT_VERIFIED";
+  return [
+    callVector(
+      "lost",
+      "The first box behind what the server lost of down brings that into the verified range.",
+      "13 When an older database was put back",
+      (call) => {
+        call.calls();
+        call.server.end.used.down = 500;
+        call.isReady({ welcome: { lost: 500 } });
+        const receipt = call.server.receipt(4990n, 90n);
+        call.opens(receipt);
+        call.releases({ ...receipt, offset: END - 300, size: 300 });
+        call.releases({ ...receipt, size: receipt.size + 200 });
+        call.shows(...MARKS);
+      },
+    ),
+    callVector(
+      "lost-not-behind",
+      "A box that does not lie at the mark, or in a link whose welcome did not say it, brings nothing with it.",
+      "13 When an older database was put back",
+      (call) => {
+        const gap = [{ u32: END - 300 }, { u32: 300 }];
+        call.calls();
+        call.server.end.used.down = 500;
+        call.isReady({ welcome: { lost: 400 } });
+        const receipt = call.server.receipt(4990n, 90n);
+        call.opens(receipt);
+        call.world.fails("token", "RELEASE", gap, refused);
+        call.reboots();
+        call.opens(receipt);
+        call.world.fails("token", "RELEASE", gap, refused);
+        call.releases(receipt);
+        call.shows(...MARKS);
+      },
+    ),
+  ];
 }
 
 function receipts(): Vector[] {

@@ -410,9 +410,9 @@ function serving(): Vector[] {
       play: (world) => {
         const server = serverOf();
         world.does("device", "CALL", { u32: 0 });
-        const marks = { up: 37, down: 0, released: 0, split: SPLIT, lastCall: 1, receiptSequence: 2, unfinished: 0 };
+        const marks = { up: 37, down: 0, released: 0, split: SPLIT, lastCall: 1, receiptSequence: 2 };
         const at = 192 + 16;
-        const welcome = welcomeText({ notes: 0, ...marks });
+        const welcome = welcomeText({ notes: 0, ...marks, unfinished: 0, lost: 0 });
         const item = server.end.sealAt(at, server.end.slice(at, 80), "down", box.WELCOME, welcome);
         world.does("device", "READY", hex(concat(item, u32(37, 0, 50, 0))));
         value(world);

@@ -1,0 +1,81 @@
+// An emulated board with the firmware of the checkout, asked over its UART. Its chip holds the journal that a first
+// boot leaves, made by the simulator: the emulated one would read all of a blank chip.
+
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import {
+  BARE_BEGIN,
+  Board,
+  type BoardName,
+  type BoardOptions,
+  CYCLES_PER_SECOND,
+  readSymbols,
+} from "../../hardware/emulator/index.ts";
+import { firmwareFor } from "../../hardware/toolchain/index.ts";
+import { type Command, commands, encodeFrame, FrameDecoder, type Info } from "../../host/protocol/index.ts";
+import { builtCore, Flash, Machine } from "../../simulator/index.ts";
+
+const JOURNAL = 65_536;
+const SECTORS = 256;
+
+/** Whether the compiler for boards is there; what needs it is not shown without, and fails in CI. */
+export function hasArmCompiler(): boolean {
+  const there = spawnSync("arm-none-eabi-gcc", ["--version"]).status === 0;
+  if (!there && !process.env.CI) console.warn("not shown here, because there is no arm-none-eabi-gcc: firmware");
+  return there || process.env.CI !== undefined;
+}
+
+/** A board without power. `image` is what it is flashed with instead of its firmware. */
+export function makeBoard(name: BoardName, options: Partial<Pick<BoardOptions, "chip" | "image">> = {}): Board {
+  const { bin, elf } = firmwareFor(name);
+  const board = new Board({
+    board: name,
+    image: options.image ?? readFileSync(bin),
+    symbols: readSymbols(readFileSync(elf)),
+    chip: { sectors: SECTORS, ...options.chip },
+  });
+  const begin = name === "pico-bare" ? BARE_BEGIN : 0;
+  board.flash.put(begin, journalOf((board.flash.size - begin) / 4096));
+  return board;
+}
+
+/** The journal behind a first boot of a chip. */
+function journalOf(sectors: number): Uint8Array {
+  const before = new Machine({ core: builtCore(), flash: new Flash({ sectors }) });
+  before.powerOn();
+  return before.flash.content(0, Math.min(JOURNAL, before.flash.size));
+}
+
+/** Power on, and until the board serves or `seconds` are over. */
+export function start(board: Board, seconds = 5): void {
+  board.powerOn();
+  board.run(seconds * CYCLES_PER_SECOND, () => board.idle && board.light);
+}
+
+/** What the board answers within a second; null when it answers nothing. */
+export function ask<Request, Reply>(
+  board: Board,
+  command: Command<Request, Reply>,
+  request: Request,
+  { session, sequence }: { session: number; sequence: number } = { session: 0, sequence: 0 },
+): Reply | null {
+  const decoder = new FrameDecoder();
+  let reply: Reply | null = null;
+  board.onUart = (byte) => {
+    for (const frame of decoder.push(Uint8Array.of(byte))) {
+      if (!("fault" in frame) && frame.type === (command.type | 0x80)) reply = command.decode(frame.payload);
+    }
+  };
+  const frame = encodeFrame({ type: command.type, sequence, session, payload: command.encode(request) });
+  board.feedUart(Uint8Array.of(0, ...frame));
+  board.run(CYCLES_PER_SECOND, () => reply !== null);
+  return reply;
+}
+
+/** INFO, which every board answers that serves at all. */
+export function info(board: Board): Info {
+  const reply = ask(board, commands.info, undefined);
+  if (reply === null) throw new Error("The board does not answer.");
+  return reply;
+}

@@ -1,0 +1,130 @@
+// The self test on the firmware itself, in the emulated boards: what the first person who has a real one will run. The chips start with the journal that a first
+// boot leaves, made by the simulator: the emulated one would read all of a blank chip for half a minute.
+
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { BARE_BEGIN, Board, type BoardName, CYCLES_PER_SECOND, readSymbols } from "../../hardware/emulator/index.ts";
+import { type Firmware, firmwareFor } from "../../hardware/toolchain/index.ts";
+import { type Device, openDevice, type SelfTest, selftest, type Transport } from "../../host/driver/index.ts";
+import { builtCore, Flash, Machine } from "../../simulator/index.ts";
+
+const compiler = spawnSync("arm-none-eabi-gcc", ["--version"]).status === 0;
+if (!compiler && !process.env.CI)
+  console.warn("not shown here, because there is no arm-none-eabi-gcc: the self test of a board");
+
+const JOURNAL = 65_536;
+/** More than a boot, or any one command, takes. */
+const PATIENCE = 3 * CYCLES_PER_SECOND;
+const open: Device[] = [];
+
+/** A board that was booted once before, with its firmware and the chip that it is made for. */
+function board(name: BoardName): Board {
+  const { bin, elf } = firmwareFor(name);
+  const made = new Board({ board: name, image: readFileSync(bin), symbols: readSymbols(readFileSync(elf)) });
+  const begin = name === "pico-bare" ? BARE_BEGIN : 0;
+  const sectors = (made.flash.size - begin) / 4096;
+  const before = new Machine({ core: builtCore(), flash: new Flash({ sectors }) });
+  before.powerOn();
+  made.flash.put(begin, before.flash.content(0, JOURNAL));
+  return made;
+}
+
+/** The wires of the board's UART: whatever is sent runs it until it has nothing more to do. */
+function lineTo(made: Board): Transport {
+  let hear: (bytes: Uint8Array) => void = () => {};
+  let answer: number[] = [];
+  made.onUart = (byte) => answer.push(byte);
+  return {
+    write: async (bytes) => {
+      made.feedUart(bytes);
+      made.run(PATIENCE, () => made.idle && answer.at(-1) === 0);
+      const said = Uint8Array.from(answer);
+      answer = [];
+      if (said.length > 0) hear(said);
+    },
+    onData: (listener) => {
+      hear = listener;
+    },
+    onClose: () => {},
+    close: async () => {},
+  };
+}
+
+async function tested(made: Board, asked: (() => void) | null = null): Promise<SelfTest> {
+  made.powerOn();
+  made.run(PATIENCE, () => made.idle);
+  const device = await openDevice(lineTo(made));
+  open.push(device);
+  return selftest(device, asked);
+}
+
+function verdicts({ trials }: SelfTest): Record<string, string> {
+  return Object.fromEntries(trials.map(({ name, verdict }) => [name, verdict]));
+}
+
+const found = (report: SelfTest, name: string): string => report.trials.find((one) => one.name === name)?.found ?? "";
+
+describe.skipIf(!compiler && !process.env.CI)("the self test on a board", { timeout: 60_000 }, () => {
+  let pico: Firmware;
+
+  beforeAll(() => {
+    pico = firmwareFor("pico");
+  });
+  afterEach(async () => {
+    for (const device of open.splice(0)) await device.close();
+  });
+
+  it("finds a pico good: chip, times, zero over data, supply, button, line", async () => {
+    const made = board("pico");
+    const report = await tested(made, () => {
+      made.press(true);
+      made.run(CYCLES_PER_SECOND / 20);
+      made.press(false);
+    });
+    expect(report, JSON.stringify(report.trials)).toMatchObject({
+      core: pico.manifest.version,
+      body: "pico",
+      chip: { chipId: "ef4018", chipSize: 16 << 20, name: "W25Q128JV" },
+      verdict: "good",
+    });
+    expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["good"]));
+    for (const step of ["erase", "program", "zero", "re-erase"]) {
+      expect(found(report, step)).toMatch(/; typical: its data sheet says/);
+    }
+  });
+
+  it("finds a bare pico good, and says what it has not", async () => {
+    const report = await tested(board("pico-bare"), () => expect.unreachable());
+    expect(report, JSON.stringify(report.trials)).toMatchObject({
+      body: "pico-bare",
+      chip: { chipId: "ef4015", chipSize: 1792 << 10, name: "W25Q16JV" },
+      verdict: "good",
+    });
+    expect(verdicts(report)).toMatchObject({
+      erase: "good",
+      program: "good",
+      zero: "good",
+      supply: "untried",
+      button: "untried",
+    });
+  });
+
+  it("names a chip that is not there, one that is protected, and a supply that is too low", async () => {
+    const absent = board("pico");
+    absent.faults.absent = 0x00;
+    const nothing = await tested(absent);
+    expect(verdicts(nothing)).toMatchObject({ core: "bad", chip: "bad", line: "good" });
+    expect(found(nothing, "chip")).toMatch(/nothing answers/);
+
+    const locked = board("pico");
+    locked.faults.protected = true;
+    const kept = await tested(locked);
+    expect(verdicts(kept)).toMatchObject({ core: "bad", chip: "bad" });
+    expect(found(kept, "chip")).toMatch(/W25Q128JV.*cannot use it/);
+
+    const weak = board("pico");
+    weak.supplyLow = true;
+    expect(verdicts(await tested(weak))).toMatchObject({ core: "bad", chip: "good", supply: "bad" });
+  });
+});
