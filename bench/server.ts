@@ -1,29 +1,36 @@
 // The server: how many requests a second are answered when each is durable with its debit and its sealed answer before it
-// leaves. Devices ask over TCP, from a thread of their own: one alone, many at once, and one with large requests. The
+// leaves. It is a process of its own, `tearpad serve`, in its usual settings. Devices ask it over TCP, all from one thread of
+// this process: one alone; many at once, each of which waits for its answer before it asks again; many that have several
+// requests on their way; and one with large requests. A small request is one box up, one debit, and one box down. The
 // baselines, in the same run: what the disk does with raw writes of 4 KiB, each synced, and what the bare store does with a
-// row a work, in groups. Where devices and server share the processors, the time that the server's thread computes for one
-// request says what it could do alone.
+// row a work, in groups. Where devices and server share the processors, the time that the server computes for one request
+// says what it could do alone.
 
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomFillSync } from "node:crypto";
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, existsSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { encode, rfc8949EncodeOptions } from "cborg";
 import { pino } from "pino";
-import { activateToken, createServer, FIRST_CONFIG, openServer, type Server } from "../server/index.ts";
+import { activateToken, createServer, FIRST_CONFIG, type Office, openOffice } from "../server/index.ts";
 import { openStore } from "../server/store/index.ts";
 
 export interface ServerRow {
   readonly devices: number;
+  /** Requests of a device that are on their way at once. */
+  readonly inFlight: number;
   /** Bytes of a request, and about as many of its answer. */
   readonly bytes: number;
   readonly requestsPerSecond: number;
   /** Text in both directions: of boxes each of which is durable before the next thing is said. */
   readonly mebibytesPerSecond: number;
-  /** Computing time of the server's thread for one request. */
-  readonly serverMicroseconds: number;
+  /** Computing time of the server's process for one request; null where the system does not say. */
+  readonly serverMicroseconds: number | null;
   readonly p50Milliseconds: number;
   readonly p99Milliseconds: number;
   /** How many times as many as synced writes of 4 KiB, one after the other. */
@@ -49,6 +56,7 @@ interface DevicesTask {
   readonly request: Uint8Array;
   readonly seconds: number;
   readonly most: number;
+  readonly inFlight: number;
   readonly releaseEvery: number;
 }
 interface DevicesResult {
@@ -58,11 +66,12 @@ interface DevicesResult {
   readonly p99: number;
   readonly load: number;
 }
-/** Their result, with the microseconds that this thread computed meanwhile. */
-type Measured = DevicesResult & { readonly computed: number };
+/** Their result, with the microseconds that the server computed meanwhile. */
+type Measured = DevicesResult & { readonly computed: number | null };
 
 interface Load {
   readonly devices: number;
+  readonly inFlight: number;
   readonly bytes: number;
   readonly padLength: number;
   readonly releaseEvery: number;
@@ -74,31 +83,34 @@ const TEXT_BYTES = 256;
 const MIB = 1024 * 1024;
 
 /** Requests of 64 boxes each way: so often that both fit into a pad of 64 MiB. */
-const LARGE: Load = { devices: 1, bytes: 63 * 4096, padLength: 64 * MIB, releaseEvery: 1, most: 64 };
+const LARGE: Load = { devices: 1, inFlight: 1, bytes: 63 * 4096, padLength: 64 * MIB, releaseEvery: 1, most: 64 };
 
-function small(devices: number): Load {
-  const padLength = devices === 1 ? 16 * MIB : 4 * MIB;
-  return { devices, bytes: TEXT_BYTES, padLength, releaseEvery: 16, most: Number.POSITIVE_INFINITY };
+function small(devices: number, inFlight = 1): Load {
+  const padLength = devices === 1 ? 16 * MIB : 2 * MIB;
+  // A request takes some 300 bytes of the pad each way.
+  return { devices, inFlight, bytes: TEXT_BYTES, padLength, releaseEvery: 16, most: Math.floor(padLength / 700) };
 }
 
-/** Measures one device and many, with requests of 256 bytes to the service echo, and one with large ones. */
+/** Measures these loads, with requests to the service echo. */
 export async function benchServer({ quick }: { readonly quick: boolean }): Promise<ServerRow[]> {
   const directory = mkdtempSync(join(tmpdir(), "tearpad-bench-"));
   try {
     const seconds = quick ? 0.5 : 5;
     const rows: ServerRow[] = [];
-    for (const [number, load] of [small(1), small(quick ? 16 : 256), LARGE].entries()) {
-      const { devices, bytes } = load;
+    const many = quick ? 16 : 256;
+    for (const [number, load] of [small(1), small(many), small(many, 8), LARGE].entries()) {
+      const { devices, inFlight, bytes } = load;
       const raw = rawSyncs(directory, seconds / 2);
       const bare = await bareStore(join(directory, `${number}.db`), devices, seconds / 2);
       const found = await answered(join(directory, `server-${number}`), load, seconds);
       const rate = found.answers / found.seconds;
       rows.push({
         devices,
+        inFlight,
         bytes,
         requestsPerSecond: Math.round(rate),
         mebibytesPerSecond: Number(((2 * bytes * rate) / MIB).toFixed(2)),
-        serverMicroseconds: Number((found.computed / found.answers).toFixed(1)),
+        serverMicroseconds: found.computed === null ? null : Number((found.computed / found.answers).toFixed(1)),
         p50Milliseconds: Number(found.p50.toFixed(2)),
         p99Milliseconds: Number(found.p99.toFixed(2)),
         rawSyncTimes: Number((rate / raw).toFixed(2)),
@@ -152,17 +164,39 @@ async function answered(directory: string, load: Load, seconds: number): Promise
     tariffs: { bench: { asset: "TPD", perBox: 1, services: { echo: 0 } } },
     answerAfterMs: 1,
   });
-  const server = await openServer(directory, { log: pino({ level: "silent" }) });
+  const office = await openOffice(directory, { log: pino({ level: "silent" }) });
+  const tokens = Array.from({ length: load.devices }, () => issue(office, load.padLength));
+  await office.close();
+  const { server, port } = await serve(directory);
   try {
-    const tokens = Array.from({ length: load.devices }, () => issue(server, load.padLength));
-    const [address] = await server.listen(["tcp://127.0.0.1:0"]);
-    const { port } = new URL(address!.replace("tcp:", "http:"));
-    const { releaseEvery, most } = load;
+    const { releaseEvery, most, inFlight } = load;
     const request = requestOf(load.bytes);
-    return await inThread({ port: Number(port), tokens, request, seconds, most, releaseEvery });
+    return await inThread({ port, tokens, request, seconds, most, inFlight, releaseEvery }, server.pid!);
   } finally {
-    await server.close();
+    server.kill("SIGTERM");
+    if (server.exitCode === null) await once(server, "exit");
   }
+}
+
+/** Starts a server, as an operator does. */
+async function serve(directory: string): Promise<{ server: ChildProcess; port: number }> {
+  const command = fileURLToPath(new URL("../cli/tearpad.ts", import.meta.url));
+  const asked = ["serve", directory, "--listen", "tcp://127.0.0.1:0", "--json"];
+  const server = spawn(process.execPath, [...process.execArgv, command, ...asked], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const [line] = (await once(server.stdout!, "data")) as [Buffer];
+  const [address] = JSON.parse(line.toString()).addresses as [string];
+  return { server, port: Number(new URL(address.replace("tcp:", "http:")).port) };
+}
+
+/** What a process has computed, in microseconds, of the kernel's time too; null where the system does not say. */
+function computed(pid: number): number | null {
+  const file = `/proc/${pid}/stat`;
+  if (!existsSync(file)) return null;
+  // Behind the name in brackets; in ticks of 10 ms.
+  const fields = readFileSync(file, "latin1").replace(/.*\) /s, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
 /** A request of so many bytes. */
@@ -172,25 +206,24 @@ function requestOf(size: number): Uint8Array {
   return asked(randomBytes(2 * size - 64 - less.length));
 }
 
-function issue(server: Server, padLength: number): DevicesTask["tokens"][number] {
-  const issuing = server.issue({ padLength, burnUnit: 1, tariff: "bench", price: 1_000_000_000n });
+function issue(office: Office, padLength: number): DevicesTask["tokens"][number] {
+  const issuing = office.issue({ padLength, burnUnit: 1, tariff: "bench", price: 1_000_000_000n });
   const pad = randomFillSync(new Uint8Array(padLength));
   issuing.write(pad);
-  activateToken(server.token, issuing.finish());
+  activateToken(office.token, issuing.finish());
   const { padId, token } = issuing.parameters;
   return { pad, padId, receipt: { ...token.receipt, call: 0, up: 0 } };
 }
 
-function inThread(task: DevicesTask): Promise<Measured> {
+function inThread(task: DevicesTask, pid: number): Promise<Measured> {
   const thread = new Worker(new URL("../test/server/devices.ts", import.meta.url), { workerData: task });
   return new Promise((resolve, reject) => {
-    let before: NodeJS.CpuUsage;
     thread.once("message", () => {
       // All are linked.
-      before = process.threadCpuUsage();
+      const before = computed(pid);
       thread.once("message", (found: DevicesResult) => {
-        const { user, system } = process.threadCpuUsage(before);
-        resolve({ ...found, computed: user + system });
+        const after = computed(pid);
+        resolve({ ...found, computed: before === null || after === null ? null : after - before });
       });
     });
     thread.once("error", reject);

@@ -31,7 +31,7 @@ export async function openAddress(address: string, stop?: Stop): Promise<Device>
 }
 
 /** Whether the address is that of a file rather than of a line. One that is not there but looks like an image is missing. */
-function isImage(address: string): boolean {
+export function isImage(address: string): boolean {
   if (address.includes("://")) return false;
   const found = statSync(address, { throwIfNoEntry: false });
   return found === undefined ? /\.(tearpad|img|bin)$/.test(address) : found.isFile();

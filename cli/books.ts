@@ -13,10 +13,10 @@ export async function statement(args: string[], io: Io): Promise<number> {
   const limit = Number(values.entries ?? ENTRIES);
   if (!Number.isSafeInteger(limit) || limit < 1) throw new UsageError("--entries takes a number above 0.");
   return inOffice(directory, ({ token }) => {
-    const { account, asset, balance } = showToken(token, name);
+    const { name: tokenName, account, asset, balance } = showToken(token, name);
     const entries = token.store.transact(() => token.ledger.statement(account, 0, limit));
     if (values.json) {
-      printJson(io.stdout, { token: name, account, asset, balance, entries });
+      printJson(io.stdout, { token: tokenName, account, asset, balance, entries });
       return 0;
     }
     for (const { at, amount, balance: after, reason, memo } of entries) {

@@ -8,6 +8,7 @@ import { bytes, type Io, parse, printJson } from "./command.ts";
 import { exitOf } from "./exit.ts";
 import { fillAddresses } from "./fill.ts";
 import { gauge, line } from "./gauge.ts";
+import { serialPorts } from "./ports.ts";
 import { chooseSource, originInWords, SOURCE_OPTIONS } from "./source.ts";
 
 /** A port that is silent for so long has no device on it. */
@@ -15,7 +16,7 @@ const PROBE_MS = 1500;
 
 export async function deviceList(args: string[], io: Io): Promise<number> {
   const { values } = parse(args, {}, [0, 0]);
-  const ports = await serialPorts();
+  const ports = ((await serialPorts()) ?? []).map(({ path }) => path).sort();
   const answers = await Promise.all(ports.map(async (address) => ({ address, ...(await probe(address)) })));
   const devices = answers.filter(({ firmware }) => firmware !== null);
   if (values.json) {
@@ -52,16 +53,6 @@ export async function deviceFill(args: string[], io: Io): Promise<number> {
   const { values, positionals } = parse(args, SOURCE_OPTIONS, [2, 2]);
   const [low, high] = positionals as [string, string];
   return fillAddresses({ low, high }, chooseSource(values), values.json === true, io);
-}
-
-/** Without udev there is no list, and that is no error: addresses can be given. */
-async function serialPorts(): Promise<string[]> {
-  const { SerialPort } = await import("serialport");
-  try {
-    return (await SerialPort.list()).map(({ path }) => path).sort();
-  } catch {
-    return [];
-  }
 }
 
 interface Answer {

@@ -2,12 +2,16 @@
 
 /**
  * Exit codes, what they mean, and the errors that lead to them. Every other error is 1, but for two: SEAL_UNFINISHED exits as
- * what ended it, and a SERVICE_ERROR that says EXHAUSTED exits as a value that is spent.
+ * what ended it, and a SERVICE_ERROR that says EXHAUSTED or PAD_EXHAUSTED as a value that is spent, or a pad.
  */
 export const EXITS: readonly { readonly exit: number; readonly means: string; readonly codes: readonly string[] }[] = [
   { exit: 0, means: "done", codes: [] },
   { exit: 1, means: "failed; stderr says how", codes: [] },
-  { exit: 2, means: "the command line makes no sense, or names a file that is not there", codes: ["USAGE", "NO_FILE"] },
+  {
+    exit: 2,
+    means: "the command line makes no sense, or names a file that is not there",
+    codes: ["USAGE", "NO_FILE", "NO_FIRMWARE"],
+  },
   { exit: 3, means: "the bundle ends too early", codes: ["TRUNCATED"] },
   {
     exit: 4,
@@ -15,13 +19,17 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
     codes: ["ALREADY_OPENED", "SLOT_UNKNOWN", "BOX_USED"],
   },
   { exit: 5, means: "the other side has to grant room first", codes: ["NEED_GRANT"] },
-  { exit: 6, means: "the pad or its slots are used up", codes: ["EXHAUSTED", "SLOTS_EXHAUSTED", "GIVEN_UP"] },
+  {
+    exit: 6,
+    means: "the pad or its slots are used up",
+    codes: ["EXHAUSTED", "PAD_EXHAUSTED", "SLOTS_EXHAUSTED", "GIVEN_UP"],
+  },
   { exit: 7, means: "a box was changed on its way", codes: ["AUTH_FAILED"] },
   { exit: 8, means: "not a bundle, or put together wrongly", codes: ["BAD_BUNDLE"] },
   {
     exit: 9,
     means: "the device was lost or does not answer",
-    codes: ["DEVICE_LOST", "TIMEOUT", "BAD_REPLY", "OTHER_PAD", "MARK_MOVED"],
+    codes: ["DEVICE_LOST", "TIMEOUT", "BAD_REPLY", "OTHER_PAD", "MARK_MOVED", "DRIVE_LOST", "BOARD_SILENT"],
   },
   {
     exit: 10,
@@ -36,9 +44,18 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       "IMAGE_LINKED",
       "IMAGE_CHANGED",
       "NOT_A_TOKEN",
+      "NOT_BLANK",
+      "NO_DRIVE",
+      "NOT_A_DRIVE",
+      "OTHER_BOARD",
+      "SEVERAL_DRIVES",
     ],
   },
-  { exit: 11, means: "the device or image is faulty", codes: ["FAULTY", "FLASH_FAULT", "SUPPLY_LOW"] },
+  {
+    exit: 11,
+    means: "the device or image is faulty, or did not take its firmware",
+    codes: ["FAULTY", "FLASH_FAULT", "SUPPLY_LOW", "BOARD_STAYED", "OTHER_FIRMWARE"],
+  },
   {
     exit: 12,
     means: "the source of randomness was refused",
@@ -57,6 +74,8 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
     codes: [
       "DISK_FULL",
       "DISK_FAILED",
+      "DRIVE_FULL",
+      "DRIVE_READ_ONLY",
       "IMAGE_IO",
       "NOT_KEPT",
       "STORE_FULL",
@@ -68,8 +87,13 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
   { exit: 14, means: "the output could not be handed over whole", codes: ["OUTPUT_CLOSED", "BUNDLE_KEPT"] },
   {
     exit: 15,
-    means: "not an image that can be read",
-    codes: ["IMAGE_SIZE", "IMAGE_TRUNCATED", "IMAGE_VERSION", "NOT_AN_IMAGE"],
+    means: "not an image that can be read, or not the firmware that was built",
+    codes: [
+      ...["IMAGE_SIZE", "IMAGE_TRUNCATED", "IMAGE_VERSION", "NOT_AN_IMAGE"],
+      ...["UF2_TRUNCATED", "UF2_MAGIC", "UF2_FLAGS", "UF2_FAMILY", "UF2_PAYLOAD", "UF2_COUNT", "UF2_DOUBLED"],
+      ...["UF2_MISSING", "UF2_ORDER", "UF2_ADDRESS", "UF2_OUTSIDE"],
+      ...["MANIFEST_MISSING", "MANIFEST_UNREADABLE", "WRONG_DIGEST"],
+    ],
   },
   { exit: 16, means: "a file is there already", codes: ["IMAGE_EXISTS", "OUTPUT_EXISTS", "SERVER_EXISTS"] },
   { exit: 17, means: "delivered, but not all of it destroyed", codes: ["RELEASE_UNFINISHED"] },
@@ -130,7 +154,7 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
   },
   {
     exit: 25,
-    means: "the server's books do not allow it: the token, the tariff, the price or the key",
+    means: "the server's books do not allow it: the token, the tariff, the price, the key or the order",
     codes: [
       "TOKEN_UNKNOWN",
       "TOKEN_EXISTS",
@@ -150,6 +174,8 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       "NAME_TAKEN",
       "HOLD_UNKNOWN",
       "HOLD_ENDED",
+      "ORDER_UNKNOWN",
+      "HANDED_OVER",
     ],
   },
   { exit: 130, means: "interrupted", codes: ["INTERRUPTED"] },

@@ -67,6 +67,21 @@ What a device says of itself, with a drawing of its pad. --json prints address, 
 
 Fills two blank devices with one pad. Options and --json as for tearpad pair.`,
 
+  "device selftest": `tearpad device selftest ADDRESS [--skip-button]
+
+Tries a device before it gets a pad, and prints a report that can be sent as it is: the chip and its times against its data
+sheet, whether used bytes can be destroyed on it, the supply, the button (it asks for a press), and round trips of the line.
+A device with a pad is refused, and nothing on it is touched. Exit code 11 when something is bad. --json prints address,
+transport, core, body, chip, trials (name, verdict, found, advice, numbers), verdict.`,
+  "device flash": `tearpad device flash [IMAGE] [--drive PATH] [--device ADDRESS]
+
+Puts the firmware (or IMAGE, a UF2 file beside its manifest.json) onto a board in boot mode: unplug it, hold BOOTSEL, plug
+it in, let go. A pad on the board is not touched. Whatever is not the image that was built is refused before a byte is written.
+
+  --drive PATH      where the board's drive is mounted (default: the one that there is)
+  --device ADDRESS  where the device answers then (default: the serial port that appears); it has to say the image's core
+
+--json prints image, board, version, core, imageDigest, drive, bytes, verified (file, onBoard, core), device.`,
   "image inspect": `tearpad image inspect FILE
 
 The sections of an image, or of a chip that was read out, with version and checksum, and where the pad stands. Starts no
@@ -129,8 +144,9 @@ Sells a token: fills the blank device, keeps the twin in the server's vault, and
 The tokens of a server. --json prints tokens, each as token show does.`,
   "token show": `tearpad token show DIRECTORY TOKEN
 
-One token. --json prints name, state, asset, tariff, account, balance, held, inDoubt, closed, padLength, left, up, down,
-released, split, calls, slots, receipt. All token commands print the token as it is then.`,
+One token: its name, or number:NUMBER, the number that its owner chose with the service register. So in every command that
+takes a token. --json prints name, number, state, asset, tariff, account, balance, held, inDoubt, closed, padLength, left,
+up, down, released, split, calls, slots, receipt. All token commands print the token as it is then.`,
   "token activate": `tearpad token activate DIRECTORY TOKEN
 
 An inactive or held token may call.`,
@@ -145,7 +161,16 @@ Pays into its account. The same key again pays once.`,
 The books of this token are right as they stand: the doubt after a restore is over.`,
   "token cancel": `tearpad token cancel DIRECTORY TOKEN [--yes]
 
-Ends a token for good and destroys its twin. Its value stays in its account, for another token to be issued into.`,
+Ends a token for good and destroys its twin. Its value stays in its account, for another token to be issued into. Asks for
+its name; a script says --yes.`,
+  "goods show": `tearpad goods show DIRECTORY CODE
+
+What was ordered under a code, and whether it was handed over. Small letters, spaces and hyphens in it do not matter.
+--json prints item, count, handedOver.`,
+  "goods hand-over": `tearpad goods hand-over DIRECTORY CODE [--yes]
+
+The goods of this code are handed over: it is good for nothing more. Asks for what they are; a script says --yes. Exit code
+25 when there is no such order, or it was handed over before. --json prints item, count, handedOver.`,
   statement: `tearpad statement DIRECTORY TOKEN [--entries 100]
 
 What moved on the account of a token, newest last. --json prints token, account, asset, balance, entries.`,
@@ -154,12 +179,16 @@ What moved on the account of a token, newest last. --json prints token, account,
 Derives every balance again from the journal. Exit code 1 when the books do not balance. --json prints entries, accounts,
 openHolds, assets, disagreements.`,
 
-  sim: `tearpad sim IMAGE [--create SIZE] [--pty [--link PATH] | --tcp HOST:PORT] [--control PATH] [--trace FILE]
+  sim: `tearpad sim IMAGE [--create SIZE] [--pty [--link PATH] | --tcp HOST:PORT | --usbip HOST:PORT] [--presence HOW] [--control PATH] [--trace FILE]
 
-A device on a pseudoterminal (default) or a TCP port, its flash in IMAGE, until Ctrl-C.
+A device on a pseudoterminal (default), a TCP port, or a USB cable through one, its flash in IMAGE, until Ctrl-C.
 
   --create SIZE    makes a blank image first
+  --usbip          a USB device as a board is, by USB/IP: a Linux with the module vhci-hcd and the tool usbip attaches it, as
+                   root: modprobe vhci-hcd; usbip --tcp-port PORT attach -r HOST -b 1-1. Then it is /dev/ttyACM0 there
   --link PATH      a symbolic link to the terminal, so that its name is known beforehand
+  --presence HOW   who answers at its button: ask (you, here; default at a terminal, and with --control also from there),
+                   accept (it is pressed whenever the device wants it; default elsewhere) or reject
   --control PATH   a socket for tearpad control
   --trace FILE     every byte between host and device: texts in the clear, and in a fill the whole pad
 

@@ -1,4 +1,4 @@
-// How much of a file goes into one request. A server gives a token room a little at a time, so a small pad takes small parts;
+// How much of a file goes into one request. A server keeps half of what a pad has left for answers, so a small pad takes small parts;
 // and a file that the pad cannot carry at all is refused before its first part, which would be paid for and useless.
 
 import { type ActiveInfo, type Device, mustBeActive } from "../host/driver/index.ts";
@@ -11,13 +11,15 @@ const PART_BYTES_LEAST = 4096;
 /** For what is in a request or an answer beside the part, and for what the link says meanwhile, in pad bytes. */
 const AROUND_BYTES = 1024;
 
-/** The next part up, in bytes: as much as needs no further grant. */
+/** The next part up, in bytes: as much as there is room for, or as a server grants when it is asked, which is half of what is left. */
 export async function partUp(device: Device): Promise<number> {
   const info = await active(device);
-  return Math.max(PART_BYTES_LEAST, textIn(roomOf(info).now, info));
+  const { now, afterGrant } = roomOf(info);
+  // The server may have used more of down than the device knows.
+  return Math.max(PART_BYTES_LEAST, textIn(Math.max(now, afterGrant / 4), info));
 }
 
-/** The next part down, in bytes, of `left`. @throws LinkFailure EXHAUSTED when the pad has no room for all that is left */
+/** The next part down, in bytes, of `left`. @throws LinkFailure PAD_EXHAUSTED when the pad has no room for all that is left */
 export async function partDown(device: Device, left: number): Promise<number> {
   const info = await active(device);
   const room = roomDown(info);
@@ -25,7 +27,7 @@ export async function partDown(device: Device, left: number): Promise<number> {
   return Math.max(1, textIn(room, info));
 }
 
-/** @throws LinkFailure EXHAUSTED when the pad has no room for so many bytes up, whatever is granted */
+/** @throws LinkFailure PAD_EXHAUSTED when the pad has no room for so many bytes up, whatever is granted */
 export async function mustFitUp(device: Device, bytes: number): Promise<void> {
   const info = await active(device);
   mustFit(bytes, roomOf(info).afterGrant, info);
@@ -37,7 +39,7 @@ async function active(device: Device): Promise<ActiveInfo> {
 
 function mustFit(bytes: number, room: number, { burnUnit }: ActiveInfo): void {
   const needed = runCost(bytes, burnUnit).padBytes;
-  if (needed > room) throw new LinkFailure("EXHAUSTED", { needed, room });
+  if (needed > room) throw new LinkFailure("PAD_EXHAUSTED", { needed, room });
 }
 
 /** What the other end can still seal: its room is that of its side. */

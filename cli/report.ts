@@ -41,7 +41,10 @@ export function reportOf(error: unknown): Report {
 /** As cli/exit.ts says, with its two exceptions. */
 function exitOfError(error: TearpadError | SimulatorError | UsageError): number {
   if (error.code === "SEAL_UNFINISHED") return reportOf(error.cause).exit;
-  if (isLinkFailure(error, "SERVICE_ERROR") && error.facts.error === "EXHAUSTED") return exitOf("VALUE_CLOSED");
+  if (isLinkFailure(error, "SERVICE_ERROR")) {
+    if (error.facts.error === "EXHAUSTED") return exitOf("VALUE_CLOSED");
+    if (error.facts.error === "PAD_EXHAUSTED") return exitOf("PAD_EXHAUSTED");
+  }
   return exitOf(error.code);
 }
 

@@ -1,20 +1,24 @@
-// `tearpad sim`: a device on a pseudoterminal or a TCP port, its flash in an image file, until Ctrl-C.
+// `tearpad sim`: a device on a pseudoterminal, a TCP port or a USB cable through one, its flash in an image file, until Ctrl-C.
 
 import { existsSync, rmSync } from "node:fs";
 import process from "node:process";
 import { type Info, openDevice } from "../host/driver/index.ts";
+import { parseListenAddress } from "../host/protocol/index.ts";
 import {
   attachPty,
   attachTcp,
+  attachUsbip,
   builtCore,
   createImage,
   type Line,
   lineTo,
   type Machine,
+  type Presence,
   serveControl,
   TRACE_WARNING,
   traceTo,
 } from "../simulator/index.ts";
+import { buttonAtTerminal } from "./button.ts";
 import { bytes, type Io, parse, parseSize, printJson, UsageError } from "./command.ts";
 import { CliError } from "./errors.ts";
 import { bootImage } from "./local.ts";
@@ -25,14 +29,17 @@ const OPTIONS = {
   pty: { type: "boolean" },
   link: { type: "string" },
   tcp: { type: "string" },
+  usbip: { type: "string" },
   trace: { type: "string" },
   control: { type: "string" },
+  presence: { type: "string" },
 } as const;
 
 export async function sim(args: string[], io: Io): Promise<number> {
   const { values, positionals } = parse(args, OPTIONS, [1, 1]);
   const image = positionals[0] as string;
   const attach = lineOf(values, io);
+  const presence = presenceOf(values.presence, io);
   if (values.trace !== undefined && existsSync(values.trace))
     throw new CliError("OUTPUT_EXISTS", { path: values.trace });
   if (values.create !== undefined) {
@@ -49,7 +56,9 @@ export async function sim(args: string[], io: Io): Promise<number> {
   endings.push(() => keep || rmSync(image, { force: true }));
   try {
     const about = await lookAt(machine);
-    const line = await attach(machine);
+    machine.presence = presence;
+    if (presence === "ask" && isAttended(io)) endings.push(buttonAtTerminal(machine, io));
+    const line = await attach(machine, serialOf(about?.info));
     endings.push(() => line.close());
     if (values.control !== undefined) endings.push(await serveControl(machine, values.control, () => line.close()));
     if (values.trace !== undefined) {
@@ -69,21 +78,43 @@ export async function sim(args: string[], io: Io): Promise<number> {
   return 0;
 }
 
+/** Who answers at the button: the person at the terminal, or where there is none somebody who always presses. @throws UsageError */
+function presenceOf(asked: string | undefined, io: Io): Presence {
+  if (asked === undefined) return isAttended(io) ? "ask" : "accept";
+  if (asked === "ask" || asked === "accept" || asked === "reject") return asked;
+  throw new UsageError(`--presence takes ask, accept or reject, not "${asked}".`);
+}
+
+function isAttended({ stdin, stderr }: Io): boolean {
+  return stdin.isTTY === true && stderr.isTTY === true;
+}
+
 /** @throws UsageError */
 function lineOf(
-  values: { pty?: boolean | undefined; link?: string | undefined; tcp?: string | undefined },
+  values: {
+    pty?: boolean | undefined;
+    link?: string | undefined;
+    tcp?: string | undefined;
+    usbip?: string | undefined;
+  },
   { stderr }: Io,
-): (machine: Machine) => Promise<Line> {
-  const { pty, link, tcp } = values;
-  if (tcp === undefined) return (machine) => attachPty(machine, link === undefined ? {} : { link });
-  if (pty || link !== undefined)
-    throw new UsageError("A device hangs on one line: --tcp, or --pty with or without --link.");
-  const url = URL.canParse(`tcp://${tcp}`) ? new URL(`tcp://${tcp}`) : null;
-  if (!url?.hostname || url.port === "")
-    throw new UsageError("--tcp takes HOST:PORT; port 0 lets the system choose one.");
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  return (machine) =>
-    attachTcp(machine, { host, port: Number(url.port), log: (sentence) => stderr.write(`${sentence}\n`) });
+): (machine: Machine, serial: Uint8Array) => Promise<Line> {
+  const { pty, link, tcp, usbip } = values;
+  const port = tcp ?? usbip;
+  if (port === undefined) return (machine) => attachPty(machine, link === undefined ? {} : { link });
+  if (pty || link !== undefined || (tcp !== undefined && usbip !== undefined))
+    throw new UsageError("A device hangs on one line: --tcp, --usbip, or --pty with or without --link.");
+  const parts = parseListenAddress(`tcp://${port}`);
+  if (parts === null) throw new UsageError("--tcp and --usbip take HOST:PORT; port 0 lets the system choose one.");
+  const options = { ...parts, log: (sentence: string) => void stderr.write(`${sentence}\n`) };
+  if (tcp !== undefined) return (machine) => attachTcp(machine, options);
+  return (machine, serial) => attachUsbip(machine, serial, options);
+}
+
+/** What a device is called on USB: its fill's serial, and while it has none a number of this process. */
+function serialOf(info: Info | undefined): Uint8Array {
+  const serial = Buffer.from(info?.serial ?? "", "hex");
+  return serial.some((byte) => byte !== 0) ? serial : crypto.getRandomValues(new Uint8Array(8));
 }
 
 /** What the device says of itself, asked before anyone else can; null when it does not even boot. */

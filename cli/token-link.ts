@@ -14,6 +14,7 @@ import {
   type Receipt,
   type Value,
 } from "../host/link/index.ts";
+import { parseAddress, parseListenAddress } from "../host/protocol/index.ts";
 import { deviceAddress, openAddress } from "./address.ts";
 import { type Io, UsageError } from "./command.ts";
 import { stateDirectory } from "./home.ts";
@@ -26,7 +27,13 @@ export const LINK_OPTIONS = {
 } as const;
 
 /** After these the link stands. It ends in order, so that the device gets the receipt for what was charged. */
-const ANSWERED: readonly LinkFailureCode[] = ["SERVICE_ERROR", "CAP_EXCEEDED", "BAD_ANSWER", "NEED_GRANT", "EXHAUSTED"];
+const ANSWERED: readonly LinkFailureCode[] = [
+  "SERVICE_ERROR",
+  "CAP_EXCEEDED",
+  "BAD_ANSWER",
+  "NEED_GRANT",
+  "PAD_EXHAUSTED",
+];
 
 const HEARD_AGAIN =
   "The server heard a call that this token had made before. Somebody repeats what was recorded on the line, which does no harm; or there is a copy of the device or its image. If there may be one, have the server hold this token.\n";
@@ -120,8 +127,8 @@ export function amount(option: string, text: string): bigint {
 }
 
 /** Where a server is, or is to be. @throws UsageError */
-export function serverAddress(option: string, text: string): string {
-  if (/^(tcp|ws):\/\/[^\s/]+:\d{1,5}$/.test(text)) return text;
+export function serverAddress(option: "--server" | "--listen", text: string): string {
+  if ((option === "--server" ? parseAddress(text) : parseListenAddress(text)) !== null) return text;
   throw new UsageError(`${option} takes tcp://HOST:PORT or ws://HOST:PORT, not "${text}".`);
 }
 

@@ -38,14 +38,14 @@ export const tokenActivate: Verb = change(activateToken);
 export const tokenHold: Verb = change(holdToken);
 export const tokenResolve: Verb = change(resolveDoubt);
 
-/** For good, so a person is asked, and a script says --yes. */
+/** For good, so a person types the name, and a script says --yes. */
 export async function tokenCancel(args: string[], io: Io): Promise<number> {
   const { values, positionals } = parse(args, { yes: { type: "boolean" } }, [2, 2]);
   const [directory, name] = positionals as [string, string];
   return inOffice(directory, async ({ token }) => {
-    const { balance, asset } = showToken(token, name);
-    const question = `Token ${name} is refused from now on, and its twin is destroyed. Its ${balance} ${asset} stay in its account. For good?`;
-    if (!values.yes && !(await confirm(io, question)))
+    const view = showToken(token, name);
+    const question = `Token ${view.name} is refused from now on, and its twin is destroyed. Its ${view.balance} ${view.asset} stay in its account.`;
+    if (!values.yes && !(await confirm(io, question, view.name)))
       throw new UsageError("Nothing was changed. A script says --yes.");
     cancelToken(token, name);
     return tell(io, values.json, showToken(token, name));
@@ -91,9 +91,10 @@ function inALine({ name, state, balance, asset, padLength, left, inDoubt }: Toke
 }
 
 function inFull(view: TokenView): string[] {
-  const { name, state, balance, held, asset, tariff, account, padLength, left, up, down, calls, slots } = view;
+  const { name, number, state, balance, held, asset, tariff, account, padLength, left, up, down, calls, slots } = view;
   return [
     line("token", `${name}, ${state}${view.closed ? ", its value is closed" : ""}`),
+    ...(number === null ? [] : [line("", `its owner's number: ${number}`)]),
     line(
       "value",
       `${balance} ${asset}${held > 0n ? `, of which ${held} are held` : ""}; account ${account}, tariff ${tariff}`,

@@ -9,12 +9,13 @@ import { makeDirectory, type Places, placesIn, readKey } from "./directory.ts";
 import { Ledger, ledgerTables } from "./ledger/index.ts";
 import { Door, type Listener, listenAt } from "./listen/index.ts";
 import { createServices, type Service } from "./service/index.ts";
-import { openStore } from "./store/index.ts";
+import { type Migration, openStore } from "./store/index.ts";
 import {
   AtRest,
   type Config,
   FIRST_CONFIG,
   Issue,
+  laterTokenTables,
   type Order,
   ReceiptKey,
   type Recovery,
@@ -28,6 +29,7 @@ import { Upkeep } from "./upkeep.ts";
 import { Limits, systemDisk, Vault } from "./vault/index.ts";
 
 export type { Clock } from "./clock.ts";
+export { findOrder, type GoodsOrder, handOver } from "./service/index.ts";
 export * from "./token/index.ts";
 
 export interface ServerOptions {
@@ -57,6 +59,7 @@ export async function openServer(directory: string, options: ServerOptions = {})
   if (unlock === null) throw new TokenError("SERVER_BUSY", { directory });
   try {
     const token = await open(places, options);
+    token.vault.clearUnfinished();
     return new Server(token, recover(token), unlock);
   } catch (error) {
     unlock();
@@ -78,10 +81,12 @@ async function open(places: Places, options: ServerOptions): Promise<TokenServer
   const atRest = new AtRest(readKey(places.storageKey));
   const receipts = new ReceiptKey(readKey(places.receiptKey));
   const { clock = systemClock, log = pino({ base: null }, pino.destination(2)) } = options;
-  const services = [...ownServices(config, atRest), ...(options.services ?? [])];
-  const tables = services.flatMap((service) => (service.tables === undefined ? [] : [service.tables]));
+  const services = servicesOf(config, atRest, options.services);
+  // In the order in which they came to be: what a later version of the server adds comes behind its own services.
+  const own = services.length - (options.services?.length ?? 0);
+  const tables = [tablesOf(services.slice(0, own)), [laterTokenTables], tablesOf(services.slice(own))];
   const engine = await loadEngine();
-  const store = openStore(places.database, [ledgerTables, tokenTables, ...tables]);
+  const store = openStore(places.database, [ledgerTables, tokenTables, ...tables.flat()]);
   try {
     const ledger = new Ledger(store, clock);
     const vault = Vault.open(places.vault, places.epochKey);
@@ -93,15 +98,20 @@ async function open(places: Places, options: ServerOptions): Promise<TokenServer
   }
 }
 
-function ownServices({ services }: Config, atRest: AtRest): readonly Service[] {
+function tablesOf(services: readonly Service[]): Migration[] {
+  return services.flatMap(({ tables }) => (tables === undefined ? [] : [tables]));
+}
+
+function servicesOf({ services }: Config, atRest: AtRest, more: readonly Service[] | undefined): readonly Service[] {
   const { software, compute, ...rest } = services;
   const { programs, ...bounds } = compute;
-  return createServices({
+  const options = {
     ...rest,
     atRest,
     ...(software === undefined ? {} : { software }),
     compute: { ...bounds, ...(programs === undefined ? {} : { programs }) },
-  });
+  };
+  return createServices(options, more);
 }
 
 /** The books of a server, for its operator. */
@@ -121,6 +131,7 @@ export class Office {
   async close(): Promise<void> {
     const { store, vault, limits, services } = this.token;
     for (const service of services.values()) await service.close?.();
+    this.token.stopBurning();
     store.close();
     vault.close();
     limits.close();
@@ -167,7 +178,6 @@ export class Server extends Office {
     await this.#silence();
     await this.token.workDone();
     await this.token.commit(() => undefined); // The last one: nothing waits for the disk behind it.
-    this.token.stopBurning();
     await super.close();
     this.#unlock();
   }

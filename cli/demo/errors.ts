@@ -1,6 +1,6 @@
 // What can go wrong in the demonstration itself, on top of what the commands, the driver and the devices report.
 
-import { TearpadError, type Words } from "../../host/protocol/index.ts";
+import { type Kinds, TearpadError } from "../../host/protocol/index.ts";
 
 /** The errors of `npm start`, and their facts. */
 export interface DemoFacts {
@@ -24,20 +24,14 @@ export type DemoErrorCode = keyof DemoFacts;
 /** An error of the demonstration. */
 export class DemoError<C extends DemoErrorCode = DemoErrorCode> extends TearpadError<C, DemoFacts[C]> {
   constructor(code: C, facts: DemoFacts[C]) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice });
-    this.name = "DemoError";
+    super(code, facts, ERRORS[code]);
   }
-}
-
-interface Kind<Facts> extends Omit<Words, "message"> {
-  message(facts: Facts): string;
 }
 
 const UNTOUCHED = "No pad bytes were used.";
 const FRESH = "Make a fresh pair, which replaces this one: npm start -- --new";
 
-const ERRORS: { readonly [C in DemoErrorCode]: Kind<DemoFacts[C]> } = {
+const ERRORS: Kinds<DemoFacts> = {
   DEVICE_NOT_STARTED: {
     message: ({ device, reason }) => `Device ${device} could not be started on a terminal of its own: ${reason}`,
     pad: UNTOUCHED,

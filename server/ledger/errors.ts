@@ -1,6 +1,6 @@
 // What the ledger refuses, in words. A refusal changes nothing: every check comes before the first write.
 
-import { TearpadError, type Words } from "../../host/protocol/index.ts";
+import { type Kind, TearpadError } from "../../host/protocol/index.ts";
 
 /** The errors of the ledger, and their facts. Amounts are in minor units; an `entry` is a line of the journal. */
 export interface LedgerFacts {
@@ -22,9 +22,7 @@ export type LedgerErrorCode = keyof LedgerFacts;
 /** Why the ledger refused. */
 export class LedgerError<C extends LedgerErrorCode = LedgerErrorCode> extends TearpadError<C, LedgerFacts[C]> {
   constructor(code: C, facts: LedgerFacts[C]) {
-    const { message, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad: "No money moved.", advice });
-    this.name = "LedgerError";
+    super(code, facts, { ...ERRORS[code], pad: "No money moved." });
   }
 }
 
@@ -33,11 +31,7 @@ export function isLedgerError<C extends LedgerErrorCode>(error: unknown, code: C
   return error instanceof LedgerError && error.code === code;
 }
 
-interface Kind<Facts> extends Pick<Words, "advice"> {
-  message(facts: Facts): string;
-}
-
-const ERRORS: { readonly [C in LedgerErrorCode]: Kind<LedgerFacts[C]> } = {
+const ERRORS: { readonly [C in LedgerErrorCode]: Omit<Kind<LedgerFacts[C]>, "pad"> } = {
   INSUFFICIENT: {
     message: ({ account, needed, available }) =>
       `Account ${account} has ${available} available and this needs ${needed}.`,

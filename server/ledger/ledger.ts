@@ -3,7 +3,7 @@
 // writes it allows are in one transaction, which no other can come between; every check comes before the first write.
 
 import { type Clock, systemClock } from "../clock.ts";
-import { Rows, type Store } from "../store/index.ts";
+import { Entries, Rows, type Store } from "../store/index.ts";
 import { type AuditReport, auditBooks } from "./audit.ts";
 import { LedgerError } from "./errors.ts";
 import { type Entry, readStatement } from "./statement.ts";
@@ -63,6 +63,7 @@ export class Ledger {
   /** Every debit changes the same account of the fees: these rows are written once for all debits of a transaction. */
   readonly #accounts: Rows<AccountId, AccountRow>;
   readonly #series: Rows<string, SeriesRow>;
+  readonly #journal: Entries;
 
   constructor(store: Store, clock: Clock = systemClock) {
     this.#store = store;
@@ -71,12 +72,19 @@ export class Ledger {
     this.#sql = sql;
     this.#accounts = new Rows(store, {
       read: (account) => sql.account.get(account),
-      write: (account, { balance, held, last }) => sql.setAccount.run(balance, held, last, account),
+      write: (rows) => {
+        for (const [account, { balance, held, last }] of rows) sql.setAccount.run(balance, held, last, account);
+      },
     });
     this.#series = new Rows(store, {
       read: (name) => sql.series.get(name),
-      write: (name, { number, last }) => sql.setSeries.run(name, number, last),
+      write: (rows) =>
+        sql.setSeries.run(
+          rows.flatMap(([name, { number, last }]) => [name, number, last]),
+          rows.length,
+        ),
     });
+    this.#journal = new Entries(store, "journal", ENTRY);
   }
 
   /** Opens an account with nothing in it. @throws BAD_ASSET, NAME_TAKEN, and BAD_AMOUNT for a floor that cannot be. */
@@ -187,6 +195,7 @@ export class Ledger {
    * @throws ACCOUNT_UNKNOWN
    */
   statement(a: AccountId, after = 0, limit = 100, before: number = Number.POSITIVE_INFINITY): Entry[] {
+    this.#journal.write();
     return readStatement(this.#sql, a, this.#account(a).last, { after, limit, before });
   }
 
@@ -195,6 +204,7 @@ export class Ledger {
     this.#inTransaction();
     this.#accounts.write();
     this.#series.write();
+    this.#journal.write();
     return auditBooks(this.#store.db);
   }
 
@@ -222,6 +232,7 @@ export class Ledger {
   /** Where the key puts the new entry, or the entry that it has been used for. */
   #place(kind: EntryKind, t: Transfer): Place {
     if (typeof t.key === "string") {
+      this.#journal.write();
       const body = this.#sql.byKey.get(t.key);
       if (body === undefined) return { ...KEYLESS, key: t.key };
       return { ...KEYLESS, first: sameBody(body, kind, t, t.key) };
@@ -232,6 +243,7 @@ export class Ledger {
     if (end === undefined || number > end.number) {
       return { first: null, key: null, series, number, previous: end?.last ?? null };
     }
+    this.#journal.write();
     // Numbers fall along the chain, so the first that is not above the one asked for decides.
     let body = this.#sql.body.get(end.last)!;
     while (body.number! > number && body.seriesPrevious !== null) body = this.#sql.body.get(body.seriesPrevious)!;
@@ -269,49 +281,32 @@ export class Ledger {
     const { key, series, number, previous } = place;
     const { left, sourceLast, grown, targetLast } = moved;
     const at = this.#clock.now();
-    const run =
-      kind === "transfer" && series !== null
-        ? this.#sql.insertNumbered.run(
-            from,
-            to,
-            amount,
-            reason,
-            memo,
-            at,
-            series,
-            number,
-            previous,
-            left,
-            sourceLast,
-            grown,
-            targetLast,
-          )
-        : this.#sql.insert.run(
-            kind,
-            from,
-            to,
-            amount,
-            reason,
-            memo,
-            at,
-            key,
-            series,
-            number,
-            previous,
-            left,
-            sourceLast,
-            grown,
-            targetLast,
-            hold,
-            expires,
-          );
-    const entry = run.lastInsertRowid as number;
+    const entry = this.#journal.add(
+      kind,
+      from,
+      to,
+      amount,
+      reason,
+      memo,
+      at,
+      key,
+      series,
+      number,
+      previous,
+      left,
+      sourceLast,
+      grown,
+      targetLast,
+      hold,
+      expires,
+    );
     if (series !== null) this.#series.set(series, { number: number as number, last: entry });
     return entry;
   }
 
   /** The body of a hold that has not ended. */
   #openHold(hold: number): BodyRow {
+    this.#journal.write();
     const body = this.#sql.body.get(hold);
     if (body?.kind !== "hold") throw new LedgerError("HOLD_UNKNOWN", { hold });
     const ending = this.#sql.ending.get(hold);
@@ -341,6 +336,28 @@ interface Moved {
   readonly grown: bigint | null;
   readonly targetLast: number | null;
 }
+
+/** The columns of the journal, as #write has their values. */
+const ENTRY = [
+  "id",
+  "kind",
+  "source",
+  "target",
+  "amount",
+  "reason",
+  "memo",
+  "at",
+  "key",
+  "series",
+  "number",
+  "series_previous",
+  "source_balance",
+  "source_previous",
+  "target_balance",
+  "target_previous",
+  "hold",
+  "expires",
+] as const;
 
 const KEYLESS: Place = { first: null, key: null, series: null, number: null, previous: null };
 const UNMOVED: Moved = { left: null, sourceLast: null, grown: null, targetLast: null };

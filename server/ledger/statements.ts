@@ -2,6 +2,7 @@
 // safeIntegers SQLite's integers come as bigint and its reals as number, so the rest is cast to real, exact to 2^53.
 
 import type { Database, Statement } from "better-sqlite3";
+import { Many } from "../store/index.ts";
 
 export type EntryKind = "transfer" | "hold" | "post" | "void" | "expire";
 
@@ -62,14 +63,12 @@ export interface Statements {
   readonly named: Statement<[kind: string, asset: string, name: string], number>;
   readonly openAccount: Statement<[kind: string, asset: string, name: string | null, floor: bigint | null]>;
   readonly setAccount: Statement<[balance: bigint, held: bigint, last: number | null, account: number]>;
-  readonly insert: Statement<unknown[]>;
-  readonly insertNumbered: Statement<unknown[]>;
   readonly body: Statement<[entry: number], BodyRow>;
   readonly byKey: Statement<[key: string], BodyRow>;
   readonly ending: Statement<[hold: number], BodyRow>;
   readonly move: Statement<[entry: number], MoveRow>;
   readonly series: Statement<[name: string], SeriesRow>;
-  readonly setSeries: Statement<[name: string, number: number, last: number]>;
+  readonly setSeries: Many;
   readonly openHold: Statement<[hold: number, expires: number | null]>;
   readonly closeHold: Statement<[hold: number]>;
   readonly expired: Statement<[now: number], number>;
@@ -88,17 +87,6 @@ export function prepareLedger(db: Database): Statements {
     named: number("SELECT id FROM account WHERE kind = ? AND asset = ? AND name = ?"),
     openAccount: db.prepare("INSERT INTO account (kind, asset, name, floor) VALUES (?, ?, ?, ?)"),
     setAccount: db.prepare("UPDATE account SET balance = ?, held = ?, last = ? WHERE id = ?"),
-    insert: db.prepare(
-      `INSERT INTO journal (kind, source, target, amount, reason, memo, at, key, series, number, series_previous,
-         source_balance, source_previous, target_balance, target_previous, hold, expires)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    // The entry that there are most of: every value that is bound has its price.
-    insertNumbered: db.prepare(
-      `INSERT INTO journal (kind, source, target, amount, reason, memo, at, series, number, series_previous,
-         source_balance, source_previous, target_balance, target_previous)
-       VALUES ('transfer', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
     body: money(`${body} WHERE id = ?`),
     byKey: money(`${body} WHERE key = ?`),
     ending: money(`${body} WHERE hold = ?`),
@@ -109,9 +97,11 @@ export function prepareLedger(db: Database): Statements {
        FROM journal WHERE id = ? AND source_balance IS NOT NULL`,
     ),
     series: db.prepare("SELECT number, last FROM series WHERE name = ?"),
-    setSeries: db.prepare(
-      `INSERT INTO series (name, number, last) VALUES (?, ?, ?)
-       ON CONFLICT (name) DO UPDATE SET number = excluded.number, last = excluded.last`,
+    setSeries: new Many(
+      db,
+      "(?, ?, ?)",
+      (rows) => `INSERT INTO series (name, number, last) VALUES ${rows}
+        ON CONFLICT (name) DO UPDATE SET number = excluded.number, last = excluded.last`,
     ),
     openHold: db.prepare("INSERT INTO hold (id, expires) VALUES (?, ?)"),
     closeHold: db.prepare("DELETE FROM hold WHERE id = ?"),

@@ -1,5 +1,6 @@
 // Where lines come in: TCP and WebSocket, with bounds on how many there are and how long one may be silent.
 
+import { parseListenAddress } from "../../host/protocol/index.ts";
 import { TokenError } from "../token/index.ts";
 import type { Door } from "./door.ts";
 import type { Listener } from "./listener.ts";
@@ -11,9 +12,8 @@ export type { Listener } from "./listener.ts";
 
 /** Listens at tcp://host:port or ws://host:port. @throws TokenError BAD_LISTEN_ADDRESS, ADDRESS_IN_USE, LISTEN_FAILED */
 export function listenAt(door: Door, address: string): Promise<Listener> {
-  const parts = /^(tcp|ws):\/\/(?:\[([0-9a-fA-F:.]+)\]|([^:/]+)):(\d{1,5})\/?$/.exec(address);
-  const port = Number(parts?.[4]);
-  if (parts === null || port > 65_535) throw new TokenError("BAD_LISTEN_ADDRESS", { address });
-  const host = (parts[2] ?? parts[3]) as string;
-  return parts[1] === "tcp" ? listenTcp(door, host, port) : listenWebSocket(door, host, port);
+  const parts = parseListenAddress(address);
+  if (parts === null) return Promise.reject(new TokenError("BAD_LISTEN_ADDRESS", { address }));
+  const { scheme, host, port } = parts;
+  return scheme === "tcp" ? listenTcp(door, host, port) : listenWebSocket(door, host, port);
 }

@@ -1,7 +1,7 @@
 // Why a service did not serve. The code and the sentence go to the token's owner, sealed; a failing service changed
 // nothing and charges no fee. What a body said (names, texts, bytes) is never in one.
 
-import { TearpadError, type Words } from "../../host/protocol/index.ts";
+import { type Kind, TearpadError } from "../../host/protocol/index.ts";
 
 /** Why a program did not come to its end. */
 export type ProgramFault =
@@ -35,9 +35,7 @@ export type ServiceErrorCode = keyof ServiceFacts;
 /** A service did not serve. */
 export class ServiceError<C extends ServiceErrorCode = ServiceErrorCode> extends TearpadError<C, ServiceFacts[C]> {
   constructor(code: C, facts: ServiceFacts[C], cause?: unknown) {
-    const { message, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad: NOT_CHARGED, advice }, cause);
-    this.name = "ServiceError";
+    super(code, facts, { ...ERRORS[code], pad: NOT_CHARGED }, cause);
   }
 }
 
@@ -46,13 +44,12 @@ export function isServiceError<C extends ServiceErrorCode>(error: unknown, code:
   return error instanceof ServiceError && error.code === code;
 }
 
-interface Kind<Facts> extends Pick<Words, "advice"> {
-  message(facts: Facts): string;
-}
+/** What is said of each; what it means for the pad is the same for all of them. */
+type Kinds<AllFacts> = { readonly [C in keyof AllFacts]: Omit<Kind<AllFacts[C]>, "pad"> };
 
 const NOT_CHARGED = "The boxes of the request are used and paid for; the service charges no fee and changed nothing.";
 
-const ERRORS: { readonly [C in ServiceErrorCode]: Kind<ServiceFacts[C]> } = {
+const ERRORS: Kinds<ServiceFacts> = {
   BAD_BODY: {
     message: ({ service, at, problem }) => `The service "${service}" does not take this body: ${problem} at ${at}.`,
     advice: "Send the fields that the service names, and no others.",
@@ -99,6 +96,31 @@ const ERRORS: { readonly [C in ServiceErrorCode]: Kind<ServiceFacts[C]> } = {
   },
 };
 
+/** The errors of the counter where goods are handed over. A code is worth the goods: it is never in one. */
+export interface CounterFacts {
+  ORDER_UNKNOWN: Record<string, never>;
+  HANDED_OVER: { item: string; count: number };
+}
+export type CounterErrorCode = keyof CounterFacts;
+
+/** Goods are not handed over for a code. */
+export class CounterError<C extends CounterErrorCode = CounterErrorCode> extends TearpadError<C, CounterFacts[C]> {
+  constructor(code: C, facts: CounterFacts[C], cause?: unknown) {
+    super(code, facts, { ...COUNTER_ERRORS[code], pad: "Nothing changed, and no money moved." }, cause);
+  }
+}
+
+const COUNTER_ERRORS: Kinds<CounterFacts> = {
+  ORDER_UNKNOWN: {
+    message: () => "There is no order with this code.",
+    advice: "Have it read again: 16 digits and letters, without I, L, O and U. Is it a code of this server?",
+  },
+  HANDED_OVER: {
+    message: ({ item, count }) => `What this code stands for, ${count} of "${item}", was handed over before.`,
+    advice: "A code is good once. Hand nothing over for it.",
+  },
+};
+
 /** The errors of what an operator puts up for sale, found when the server starts. */
 export interface ShelfFacts {
   FOLDER_UNREADABLE: { path: string };
@@ -109,20 +131,11 @@ export type ShelfErrorCode = keyof ShelfFacts;
 /** A folder or a file that a service was told to offer cannot be offered. */
 export class ShelfError<C extends ShelfErrorCode = ShelfErrorCode> extends TearpadError<C, ShelfFacts[C]> {
   constructor(code: C, facts: ShelfFacts[C], cause?: unknown) {
-    const { message, advice } = SHELF_ERRORS[code];
-    super(
-      code,
-      facts,
-      { message: message(facts), pad: "No token is concerned: the server did not start.", advice },
-      cause,
-    );
-    this.name = "ShelfError";
+    super(code, facts, { ...SHELF_ERRORS[code], pad: "No token is concerned: the server did not start." }, cause);
   }
 }
 
-const SHELF_ERRORS: {
-  readonly [C in ShelfErrorCode]: Pick<Words, "advice"> & { message(facts: ShelfFacts[C]): string };
-} = {
+const SHELF_ERRORS: Kinds<ShelfFacts> = {
   FOLDER_UNREADABLE: {
     message: ({ path }) => `The folder ${path} cannot be read.`,
     advice: "Check the path in the configuration, and its permissions.",

@@ -7,7 +7,7 @@ import { createHash, randomInt } from "node:crypto";
 import * as z from "zod";
 import type { Migration, Store } from "../store/index.ts";
 import { count, publicName } from "./body.ts";
-import { ServiceError } from "./errors.ts";
+import { CounterError, ServiceError } from "./errors.ts";
 import type { PromptService, Served, ServiceContext } from "./service.ts";
 
 /** What the operator sells; the price is of one, in minor units of the asset. */
@@ -68,19 +68,40 @@ export class Goods implements PromptService<Body> {
       provider: context.ledger.named("provider", asset, "goods"),
     };
   }
+}
 
-  /** At the counter: what this code stands for, which is then handed over. @throws ServiceError NOT_FOUND, REFUSED */
-  handOver(store: Store, code: string): { item: string; count: number } {
-    const row = store.db
-      .prepare<[Uint8Array], { item: string; count: number; handed_over: number }>(
-        "SELECT item, count, handed_over FROM goods_order WHERE code_digest = ?",
-      )
-      .get(digestOf(code));
-    if (row === undefined) throw new ServiceError("NOT_FOUND", { what: "order" });
-    if (row.handed_over !== 0) throw new ServiceError("REFUSED", { reason: "these goods were handed over already" });
-    store.db.prepare("UPDATE goods_order SET handed_over = 1 WHERE code_digest = ?").run(digestOf(code));
-    return { item: row.item, count: row.count };
-  }
+/** What was ordered under a code. */
+export interface GoodsOrder {
+  readonly item: string;
+  readonly count: number;
+  readonly handedOver: boolean;
+}
+
+/** At the counter: what this code stands for, however it was written down. @throws CounterError ORDER_UNKNOWN */
+export function findOrder(store: Store, code: string): GoodsOrder {
+  const row = store.db
+    .prepare<[Uint8Array], { item: string; count: number; handed_over: number }>(
+      "SELECT item, count, handed_over FROM goods_order WHERE code_digest = ?",
+    )
+    .get(digestOf(plainCode(code)));
+  if (row === undefined) throw new CounterError("ORDER_UNKNOWN", {});
+  return { item: row.item, count: row.count, handedOver: row.handed_over !== 0 };
+}
+
+/** What this code stands for is handed over, now and once. @throws CounterError ORDER_UNKNOWN, HANDED_OVER */
+export function handOver(store: Store, code: string): GoodsOrder {
+  return store.transact(() => {
+    const order = findOrder(store, code);
+    const { item, count, handedOver } = order;
+    if (handedOver) throw new CounterError("HANDED_OVER", { item, count });
+    store.db.prepare("UPDATE goods_order SET handed_over = 1 WHERE code_digest = ?").run(digestOf(plainCode(code)));
+    return { ...order, handedOver: true };
+  });
+}
+
+/** A code as it was made, from what somebody wrote: in small letters, in groups, with an O for a zero or an I or L for a one. */
+function plainCode(written: string): string {
+  return written.toUpperCase().replaceAll(/[\s-]/g, "").replaceAll("O", "0").replaceAll(/[IL]/g, "1");
 }
 
 function digestOf(code: string): Uint8Array {

@@ -15,13 +15,14 @@ import { statement } from "./statement.ts";
 export type { AtRest } from "./at-rest.ts";
 export type { ComputeOptions } from "./compute/index.ts";
 export {
+  CounterError,
   isServiceError,
   ServiceError,
   ShelfError,
 } from "./errors.ts";
-export type { Item } from "./goods.ts";
+export { findOrder, type GoodsOrder, handOver, type Item } from "./goods.ts";
 export { earningsAccount, earningsShare } from "./market/index.ts";
-export { registeredPad } from "./register.ts";
+export { numberOfPad, registeredPad } from "./register.ts";
 export {
   isPrompt,
   type PromptService,
@@ -46,9 +47,10 @@ export interface ServiceOptions {
 
 /**
  * All services, always the same and in this order, whatever the configuration offers in them: their tables are part of
- * the database. @throws ShelfError when what the operator offers cannot be offered
+ * the database. Those of a program that has a server in it come last.
+ * @throws ShelfError when what the operator offers cannot be offered
  */
-export function createServices(options: ServiceOptions): readonly Service[] {
+export function createServices(options: ServiceOptions, more: readonly Service[] = []): readonly Service[] {
   const { atRest } = options;
   const services = [
     echo,
@@ -59,6 +61,7 @@ export function createServices(options: ServiceOptions): readonly Service[] {
     new Market(atRest, options.commission),
     register,
     statement,
+    ...more,
   ] as readonly Service[];
   return [catalogue(services) as Service, ...services];
 }

@@ -22,17 +22,19 @@ export const register: PromptService<Body> = {
   schema: z.strictObject({ number: z.string().regex(/^[0-9]{6,20}$/) }),
   tables,
   serve({ store, token }, { number }) {
-    const chosen = store.db
-      .prepare<[number], string>("SELECT number FROM registration WHERE pad = ?")
-      .pluck()
-      .get(token.pad);
+    const chosen = numberOfPad(store, token.pad);
     if (chosen === number) return { body: { number } };
-    if (chosen !== undefined) throw new ServiceError("REFUSED", { reason: "this token has its number, which stays" });
+    if (chosen !== null) throw new ServiceError("REFUSED", { reason: "this token has its number, which stays" });
     if (registeredPad(store, number) !== null) throw new ServiceError("TAKEN", { what: "number" });
     store.db.prepare("INSERT INTO registration (pad, number) VALUES (?, ?)").run(token.pad, number);
     return { body: { number } };
   },
 };
+
+/** The number that the owner of this pad chose, or null. */
+export function numberOfPad(store: Store, pad: number): string | null {
+  return store.db.prepare<[number], string>("SELECT number FROM registration WHERE pad = ?").pluck().get(pad) ?? null;
+}
 
 /** The pad whose owner chose this number, or null. */
 export function registeredPad(store: Store, number: string): number | null {

@@ -2,7 +2,7 @@
 // mistake in a statement can cause (a constraint, a syntax error) is not of the world and passes as it is.
 
 import Database from "better-sqlite3";
-import { TearpadError, type Words } from "../../host/protocol/index.ts";
+import { type Kinds, TearpadError } from "../../host/protocol/index.ts";
 
 /** The errors of the store, and their facts. */
 export interface StoreFacts {
@@ -22,9 +22,7 @@ export type StoreErrorCode = keyof StoreFacts;
 /** An error between the server and its database. */
 export class StoreError<C extends StoreErrorCode = StoreErrorCode> extends TearpadError<C, StoreFacts[C]> {
   constructor(code: C, facts: StoreFacts[C], cause?: unknown) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice }, cause);
-    this.name = "StoreError";
+    super(code, facts, ERRORS[code], cause);
   }
 }
 
@@ -50,14 +48,10 @@ export function named(error: unknown, path: string): unknown {
   return error;
 }
 
-interface Kind<Facts> extends Omit<Words, "message"> {
-  message(facts: Facts): string;
-}
-
 const UNTOUCHED = "The database was not changed: no pad bytes were used and no money moved.";
 const NOT_DONE = "What was asked for was not done: no money moved, and nothing was answered.";
 
-const ERRORS: { readonly [C in StoreErrorCode]: Kind<StoreFacts[C]> } = {
+const ERRORS: Kinds<StoreFacts> = {
   STORE_MISSING: {
     message: ({ path }) => `There is no database at ${path}.`,
     pad: UNTOUCHED,

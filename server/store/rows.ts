@@ -7,7 +7,7 @@ import type { Remembered, Store } from "./store.ts";
 /** How the rows of a table are read and written. */
 export interface Source<Key, Row> {
   read(key: Key): Row | undefined;
-  write(key: Key, row: Row): void;
+  write(rows: readonly (readonly [key: Key, row: Row])[]): void;
 }
 
 /** Rows that are remembered between transactions, at most. */
@@ -41,6 +41,11 @@ export class Rows<Key, Row> implements Remembered {
     return row;
   }
 
+  /** The row as `get` has it, without remembering it. */
+  peek(key: Key): Row | undefined {
+    return (this.#store.inTransaction ? this.#rows.get(key) : undefined) ?? this.#source.read(key);
+  }
+
   /** Replaces a row; inside a transaction. */
   set(key: Key, row: Row): void {
     this.#before.push([key, this.#rows.get(key)]);
@@ -48,12 +53,28 @@ export class Rows<Key, Row> implements Remembered {
     this.#changed.add(key);
   }
 
+  /** The caller has written this row itself: it is remembered so if it is remembered at all. */
+  follow(key: Key, row: Row): void {
+    const known = this.#rows.get(key);
+    if (known === undefined) return;
+    this.#before.push([key, known]);
+    this.#rows.set(key, row);
+  }
+
+  /** Nobody will ask for this row soon. */
+  forget(key: Key): void {
+    if (!this.#changed.has(key)) this.#rows.delete(key);
+  }
+
   /** Whoever reads the table otherwise calls it before. What a work has written so may be undone with it: it comes again. */
   write(): void {
+    if (this.#changed.size === 0) return;
+    const rows: [Key, Row][] = [];
     for (const key of this.#changed) {
       const row = this.#rows.get(key);
-      if (row !== undefined) this.#source.write(key, row);
+      if (row !== undefined) rows.push([key, row]);
     }
+    this.#source.write(rows);
   }
 
   settle(): void {

@@ -1,6 +1,7 @@
 // The store: one SQLite file with everything that the server must not forget, written by one process. A disk takes some
 // thousand syncs a second whatever they carry, so works of many callers share one transaction: group commit. Each work
-// has a savepoint of its own and fails alone; a promise resolves only when the transaction it ran in is on the disk.
+// fails alone: what it changes in memory knows how to undo that (Remembered), and from the first statement on with which it
+// writes itself it has a savepoint. It learns that it is done only when the transaction it ran in is on the disk.
 
 import type { Database, Statement } from "better-sqlite3";
 import { named, StoreError } from "./errors.ts";
@@ -21,6 +22,8 @@ export class Store {
   #seenVersion: number;
   #scheduled = false;
   #running = false;
+  /** The work that runs: whether it has a savepoint; null: none runs. */
+  #saved: boolean | null = null;
 
   constructor(db: Database, path: string) {
     this.db = db;
@@ -35,6 +38,11 @@ export class Store {
     };
     this.#dataVersion = db.prepare<[], number>("PRAGMA data_version").pluck();
     this.#seenVersion = this.#dataVersion.get()!;
+    beforeWrites(db, () => {
+      if (this.#saved !== false) return;
+      this.#sql.savepoint.run();
+      this.#saved = true;
+    });
   }
 
   /** Whether a transaction runs. (To ask the database is ten times as much work.) */
@@ -62,18 +70,22 @@ export class Store {
   }
 
   /**
-   * Runs `work` in the next group's transaction, after all works that were given before. Resolves with its result when
-   * that is on the disk. `work` is called at most once, must be synchronous, and begins and ends no transaction.
-   *
-   * Rejects with what `work` threw: its changes are undone and the others' unharmed. Rejects with StoreError when the whole
-   * group is undone.
+   * Takes `work` into the next group's transaction, behind all works that were given before. One of its ends, `done` or
+   * `failed`, is called once: the latter with what `run` threw, when its changes are undone and the others' unharmed, or
+   * with StoreError when the whole group is undone.
    */
-  commit<T>(work: () => T): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      if (!this.db.open) return reject(new StoreError("STORE_CLOSED", { path: this.#path }));
-      this.#queue.push({ run: work, resolve: resolve as (result: unknown) => void, reject, result: undefined });
+  enter(work: Work): void {
+    if (this.db.open) {
+      this.#queue.push(work);
       this.#schedule();
-    });
+    } else {
+      work.failed(new StoreError("STORE_CLOSED", { path: this.#path }));
+    }
+  }
+
+  /** The same for a function: resolves with its result when that is on the disk, or rejects with how it failed. */
+  commit<T>(work: () => T): Promise<T> {
+    return promised(work, (entered) => this.enter(entered));
   }
 
   /** Calls `run` when another process has changed the database, before the next work sees that: caches are void. */
@@ -110,35 +122,43 @@ export class Store {
     const works = this.#queue.splice(0, LARGEST_GROUP);
     if (works.length === 0) return;
     const done: Work[] = [];
+    const undone: { readonly work: Work; readonly reason: unknown }[] = [];
     try {
       this.#begin();
-      for (const work of works) if (this.#runOne(work)) done.push(work);
+      for (const work of works) {
+        const failure = this.#runOne(work);
+        if (failure === null) done.push(work);
+        else undone.push({ work, ...failure });
+      }
       this.#commit();
     } catch (error) {
       this.#abandon();
       const reason = named(error, this.#path);
-      for (const work of works) work.reject(reason);
+      for (const work of works) work.failed(undone.find((one) => one.work === work)?.reason ?? reason);
       return;
     }
-    for (const work of done) work.resolve(work.result);
+    for (const { work, reason } of undone) work.failed(reason);
+    for (const work of done) work.done();
   }
 
-  /** Whether the work succeeded. Throws when its failure took the transaction with it, as a full disk does. */
-  #runOne(work: Work): boolean {
-    this.#sql.savepoint.run();
+  /** What a work failed with alone. Throws when its failure took the transaction with it, as a full disk does. */
+  #runOne(work: Work): { readonly reason: unknown } | null {
+    let failure: { readonly reason: unknown } | null = null;
+    this.#saved = false;
     try {
-      work.result = synchronous(work.run());
+      work.run();
     } catch (error) {
       if (!this.db.inTransaction) throw error;
-      this.#sql.undo.run();
-      this.#sql.release.run();
-      for (const rows of this.#remembered) rows.undo();
-      work.reject(named(error, this.#path));
-      return false;
+      if (this.#saved) this.#sql.undo.run();
+      failure = { reason: named(error, this.#path) };
     }
-    this.#sql.release.run();
-    for (const rows of this.#remembered) rows.settle();
-    return true;
+    if (this.#saved) this.#sql.release.run();
+    this.#saved = null;
+    for (const rows of this.#remembered) {
+      if (failure === null) rows.settle();
+      else rows.undo();
+    }
+    return failure;
   }
 
   #begin(): void {
@@ -160,12 +180,36 @@ export class Store {
 
   #abandon(): void {
     this.#running = false;
+    this.#saved = null;
     for (const rows of this.#remembered) rows.end(false);
     if (this.db.inTransaction) this.#sql.rollback.run();
   }
 }
 
-/** What is kept in memory of a table, and changed there: see Rows. */
+/** Has `before` called before whatever writes, of all that is prepared from now on. */
+function beforeWrites(db: Database, before: () => void): void {
+  const prepare = db.prepare.bind(db);
+  const watched = (sql: string) => {
+    const statement = prepare(sql);
+    if (!statement.readonly) precede(statement, ["run", "get", "all", "iterate"], before);
+    return statement;
+  };
+  Object.assign(db, { prepare: watched });
+  precede(db, ["exec"], before);
+}
+
+function precede(target: object, names: readonly string[], before: () => void): void {
+  const methods = target as Record<string, (...values: unknown[]) => unknown>;
+  for (const name of names) {
+    const method = methods[name]!.bind(target);
+    methods[name] = (...values) => {
+      before();
+      return method(...values);
+    };
+  }
+}
+
+/** What is kept in memory of a table, and changed there: see Rows and Entries. */
 export interface Remembered {
   /** Writes what was changed; before each commit. */
   write(): void;
@@ -177,11 +221,25 @@ export interface Remembered {
   end(committed: boolean): void;
 }
 
-interface Work {
-  readonly run: () => unknown;
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (reason: unknown) => void;
-  result: unknown;
+/** What is done in a transaction that others share. */
+export interface Work {
+  /** Called once, inside the transaction; must be synchronous, and begins and ends none. What it throws undoes what it wrote. */
+  run(): void;
+  /** It is on the disk. Throws nothing. */
+  done(): void;
+  /** It was not done. Throws nothing. */
+  failed(reason: unknown): void;
+}
+
+/** A function as a work that is given to `enter`: resolves with its result when that is done. */
+export function promised<T>(work: () => T, enter: (work: Work) => void): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let result: T;
+    const run = () => {
+      result = synchronous(work());
+    };
+    enter({ run, done: () => resolve(result), failed: reject });
+  });
 }
 
 /** A work that goes on after it has returned would write outside of its transaction. */

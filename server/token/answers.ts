@@ -5,7 +5,7 @@
 // Where the boxes of a pad are is known in memory while it is in use; otherwise the chain from its newest box tells.
 
 import type { Statement } from "better-sqlite3";
-import type { Store } from "../store/index.ts";
+import { Entries, type Store } from "../store/index.ts";
 import type { Pad } from "./pads.ts";
 
 /** A box at its mark. */
@@ -31,20 +31,20 @@ interface Row {
 }
 
 export class Answers {
-  readonly #insert: Statement;
-  readonly #delete: Statement;
+  readonly #entries: Entries;
   readonly #row: Statement<[number], Row>;
   readonly #box: Statement<[number], Uint8Array>;
 
-  constructor({ db }: Store) {
-    this.#insert = db.prepare("INSERT INTO answer (pad, mark, previous, id, box) VALUES (?, ?, ?, ?, ?)");
-    this.#delete = db.prepare("DELETE FROM answer WHERE answer = ?");
+  constructor(store: Store) {
+    const { db } = store;
+    this.#entries = new Entries(store, "answer", ["answer", "pad", "mark", "previous", "id", "box"]);
     this.#row = db.prepare<[number], Row>("SELECT pad, mark, previous, id FROM answer WHERE answer = ?");
     this.#box = db.prepare<[number], Uint8Array>("SELECT box FROM answer WHERE answer = ?").pluck();
   }
 
   /** The kept boxes of a pad. */
   of({ pad, answer, down }: Pad): Kept {
+    this.#entries.write();
     const kept = new Kept(pad, answer);
     let last = down;
     for (let number = answer; number !== null; ) {
@@ -65,32 +65,47 @@ export class Answers {
 
   /** @param id of the request, when this is the first box of its answer */
   keep(kept: Kept, mark: number, box: Uint8Array, id: Uint8Array | null): void {
-    const number = Number(this.#insert.run(kept.pad, mark, kept.newest, id, box).lastInsertRowid);
+    const number = this.#entries.add(kept.pad, mark, kept.newest, id, box);
     kept.numbers.push(number);
     kept.marks.push(mark);
     kept.heads.push(headOf(id));
     kept.newest = number;
   }
 
-  /** Where the answer to this request begins. */
+  /** Where the answer to this request begins; of those that were sealed anew the newest. */
   find(kept: Kept, id: Uint8Array): number | null {
     const head = headOf(id);
-    for (let i = kept.heads.indexOf(head, kept.first); i !== -1; i = kept.heads.indexOf(head, i + 1)) {
+    const { heads, first } = kept;
+    for (let i = heads.lastIndexOf(head); i >= first; i = i === 0 ? -1 : heads.lastIndexOf(head, i - 1)) {
+      this.#entries.write();
       const found = this.#row.get(kept.numbers[i]!)?.id;
       if (found !== null && found !== undefined && Buffer.compare(found, id) === 0) return kept.marks[i]!;
     }
     return null;
   }
 
+  /** The answers that begin from mark `from` on and before `to`, in order, but for those that were sealed anew since. */
+  between(kept: Kept, from: number, to: number): { readonly mark: number; readonly id: Uint8Array }[] {
+    const found: { mark: number; id: Uint8Array }[] = [];
+    this.#entries.write();
+    for (let i = kept.first; i < kept.marks.length && kept.marks[i]! < to; i++) {
+      const mark = kept.marks[i]!;
+      const id = mark < from ? null : this.#row.get(kept.numbers[i]!)!.id;
+      if (id !== null && this.find(kept, id) === mark) found.push({ mark, id });
+    }
+    return found;
+  }
+
   /** Everything before `mark` is not needed any more. */
   forget(kept: Kept, mark: number): void {
     for (; kept.first < kept.marks.length && kept.marks[kept.first]! < mark; kept.first++) {
-      this.#delete.run(kept.numbers[kept.first]!);
+      this.#entries.remove(kept.numbers[kept.first]!);
     }
   }
 
   /** The kept boxes from `mark` on, in order, at most `count`. */
   from(kept: Kept, mark: number, count: number): KeptBox[] {
+    this.#entries.write();
     let i = kept.marks.length;
     while (i > kept.first && kept.marks[i - 1]! >= mark) i--;
     const numbers = kept.numbers.slice(i, i + count);

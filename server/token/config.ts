@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import * as z from "zod";
-import { packAddresses } from "../../host/protocol/index.ts";
+import { packAddresses, parseAddress, parseListenAddress } from "../../host/protocol/index.ts";
 import { TokenError } from "./errors.ts";
 import { type Exhaustion, isTied, type Tariff } from "./tariff.ts";
 
@@ -45,7 +45,6 @@ const money: z.ZodType<bigint> = z
   .transform((value) => BigInt(value)) as unknown as z.ZodType<bigint>;
 const name = z.string().regex(/^[a-z0-9-]{1,32}$/);
 const code = z.string().regex(/^[A-Z0-9]{1,8}$/);
-const address = z.string().regex(/^(tcp|ws):\/\/[\x21-\x7e]{1,190}$/);
 const fitsOnDevice = (addresses: readonly string[]): boolean => {
   try {
     packAddresses(addresses);
@@ -63,6 +62,7 @@ const tariff = z.strictObject({
   exhaustion: z.enum(["money", "erasing", "index"] satisfies Exhaustion[]).default("money"),
   perBox: money.default(0n),
   perKiB: money.default(0n),
+  perSecond: money.default(0n),
   services: z.record(name, money).default({}),
 });
 
@@ -70,12 +70,14 @@ const MIB = 1024 * 1024;
 
 const schema = z.strictObject({
   /** Where the server listens. */
-  listen: z.array(address).min(1),
+  listen: z.array(z.string().refine((text) => parseListenAddress(text) !== null, "no address to listen at")).min(1),
   /** What devices are told about where it is found: a list with a higher number replaces the one they have. */
   addresses: z
     .strictObject({
       number: count(0, 2 ** 32 - 1, 0),
-      list: z.array(address).refine(fitsOnDevice, "a device takes at most 16, and 220 bytes with one more for each"),
+      list: z
+        .array(z.string().refine((text) => parseAddress(text) !== null, "no address"))
+        .refine(fitsOnDevice, "a device takes at most 16, and 220 bytes with one more for each"),
     })
     .default({ number: 0, list: [] }),
   assets: z.record(code, z.strictObject({ decimals: count(0, 18, 0) })),
@@ -168,7 +170,7 @@ function checkConfig(path: string, value: unknown): Config {
     const wrong = (problem: string) => new TokenError("CONFIG_INVALID", { path, at: `tariffs.${tariffName}`, problem });
     if (read.data.assets[tariff.asset] === undefined) throw wrong(`there is no asset "${tariff.asset}"`);
     if (tariff.rate === 0n) throw wrong("a rate is above zero");
-    const fees = [tariff.perBox, tariff.perKiB, ...tariff.services.values()];
+    const fees = [tariff.perBox, tariff.perKiB, tariff.perSecond, ...tariff.services.values()];
     if (isTied(tariff) && fees.some((fee) => fee !== 0n)) throw wrong("a value tied to the pad has no other prices");
     tariffs.set(tariffName, tariff);
   }

@@ -9,10 +9,11 @@ import type { Engine } from "../../host/engine/index.ts";
 import type { Clock } from "../clock.ts";
 import type { AccountId, Ledger } from "../ledger/index.ts";
 import type { Service } from "../service/index.ts";
-import type { Store } from "../store/index.ts";
+import { promised, type Store, type Work } from "../store/index.ts";
 import { isVaultError, type LimitEntry, type Limits, type Vault } from "../vault/index.ts";
 import { Answers, type Kept, type KeptBox } from "./answers.ts";
 import type { AtRest } from "./at-rest.ts";
+import { Burning } from "./burning.ts";
 import type { Config } from "./config.ts";
 import { TokenError } from "./errors.ts";
 import { type Pad, Pads } from "./pads.ts";
@@ -47,10 +48,8 @@ export interface Seated {
   nudge(): void;
 }
 
-/** A pad in use: its row as the last transaction left it, its link, and the work of slow services. */
+/** A pad in use: its link, and the work of slow services. */
 export interface Seat {
-  /** Null: to be read again. */
-  pad: Pad | null;
   /** Where its boxes down are; null: to be read again. */
   kept: Kept | null;
   link: Seated | null;
@@ -79,20 +78,19 @@ export class TokenServer {
   readonly answers: Answers;
   readonly parts: Parts;
   readonly requests: Requests;
+  readonly burning: Burning;
   /** Aborted when the server closes. */
   readonly closing: AbortController = new AbortController();
   readonly #seats: Map<number, Seat> = new Map();
   readonly #accounts: Map<string, AccountId> = new Map();
-  /** Pads that the running work wrote, and boxes of pads that it may have changed. */
-  readonly #written: number[] = [];
+  /** Boxes of pads that the running work may have changed. */
   readonly #touched: Kept[] = [];
-  #noted = 0;
   /** Notes of this transaction; behind the settled ones are those of the work that runs. */
   readonly #notes: LimitEntry[] = [];
   #settledNotes = 0;
-  #lost = 0;
-  #lostBy: unknown;
-  #burning: (() => void) | null = null;
+  /** Whether the limits were synced behind this transaction, and how that failed. */
+  #synced = false;
+  #unsynced: { readonly reason: unknown } | null = null;
   #retiring: (() => void) | null = null;
 
   constructor(parts: TokenServerParts) {
@@ -113,6 +111,7 @@ export class TokenServer {
     this.answers = new Answers(store);
     this.parts = new Parts(store, this.atRest);
     this.requests = new Requests(store);
+    this.burning = new Burning(this);
     store.remember({
       write: () => {},
       settle: () => this.#settle(),
@@ -125,20 +124,22 @@ export class TokenServer {
     });
   }
 
-  /**
-   * Runs `work` in the next group's transaction. When this resolves, everything that it wrote and noted is durable and its
-   * results may leave. @throws what `work` threw, StoreError, VaultError
-   */
-  async commit<T>(work: () => T): Promise<T> {
-    let ticket = 0;
-    const result = await this.store.commit(() => {
-      const before = this.#noted;
-      const result = work();
-      ticket = this.#noted === before ? 0 : this.#noted;
-      return result;
+  /** Takes `work` into the next group's transaction. When it is done, everything that it wrote and noted is durable and may leave. */
+  enter(work: Work): void {
+    this.store.enter({
+      run: () => work.run(),
+      done: () => {
+        const failure = this.#syncLimits();
+        if (failure === null) work.done();
+        else work.failed(failure.reason);
+      },
+      failed: (reason) => work.failed(reason),
     });
-    this.#syncLimits(ticket);
-    return result;
+  }
+
+  /** The same for a function. @throws what `work` threw, StoreError, VaultError */
+  commit<T>(work: () => T): Promise<T> {
+    return promised(work, (entered) => this.enter(entered));
   }
 
   /**
@@ -147,42 +148,34 @@ export class TokenServer {
    */
   note({ name, heard, up, down, split, receipt }: Pad): void {
     this.#notes.push({ pad: name, heard, up, down, split, receipt });
-    this.#noted++;
   }
 
-  /** The first of a group to come here syncs for all of them. What was noted is gone when that fails: none may leave. */
-  #syncLimits(ticket: number): void {
+  /**
+   * The first of a group to come here syncs for all of them. When that fails none may leave, not even what was durable before:
+   * it may rest on what an earlier group could not have synced.
+   */
+  #syncLimits(): { readonly reason: unknown } | null {
+    if (this.#synced) return this.#unsynced;
+    this.#synced = true;
+    this.#unsynced = null;
     try {
       this.limits.sync();
-    } catch (error) {
-      this.#lost = this.#noted;
-      this.#lostBy = error;
+    } catch (reason) {
+      this.#unsynced = { reason };
     }
-    if (ticket > 0 && ticket <= this.#lost) throw this.#lostBy;
+    return this.#unsynced;
   }
 
   /** The pad as it stands, inside a work. */
   pad(number: number): Pad | undefined {
-    const seat = this.#seats.get(number);
-    if (seat === undefined) return this.pads.load(number);
-    seat.pad ??= this.pads.load(number) ?? null;
-    return seat.pad ?? undefined;
-  }
-
-  /** A work has written this pad. */
-  wrote(pad: Pad): void {
-    const seat = this.#seats.get(pad.pad);
-    if (seat === undefined) return;
-    seat.pad = pad;
-    this.#written.push(pad.pad);
+    return this.#seats.has(number) ? this.pads.get(number) : this.pads.load(number);
   }
 
   /** A work failed: what memory says of the pad may be wrong. */
   doubt(pad: number): void {
     const seat = this.#seats.get(pad);
-    if (seat === undefined) return;
-    seat.pad = null;
-    seat.kept = null;
+    if (seat !== undefined) seat.kept = null;
+    this.pads.forget(pad);
   }
 
   /** The boxes down of a pad, for a work that may change them. */
@@ -211,20 +204,18 @@ export class TokenServer {
     this.#settledNotes = this.#notes.length;
     for (const kept of this.#touched) kept.settle();
     this.#touched.length = 0;
-    this.#written.length = 0;
   }
 
   #undo(): void {
     this.#notes.length = this.#settledNotes;
     for (const kept of this.#touched) kept.undo();
-    for (const pad of this.#written) this.doubt(pad);
     this.#touched.length = 0;
-    this.#written.length = 0;
   }
 
   /** What a transaction has made of the pads in use is void when it fails. */
   #end(committed: boolean): void {
     if (committed) {
+      this.#synced = false;
       this.#settle();
       for (const note of this.#notes) this.limits.note(note);
       this.#forgetNotes();
@@ -232,7 +223,7 @@ export class TokenServer {
     }
     this.#undo();
     this.#forgetNotes();
-    for (const pad of this.#seats.keys()) this.doubt(pad);
+    for (const seat of this.#seats.values()) seat.kept = null;
   }
 
   #forgetNotes(): void {
@@ -248,7 +239,7 @@ export class TokenServer {
   takeSeat(pad: number): Seat {
     let seat = this.#seats.get(pad);
     if (seat === undefined) {
-      seat = { pad: null, kept: null, link: null, earnings: undefined, works: new Map() };
+      seat = { kept: null, link: null, earnings: undefined, works: new Map() };
       this.#seats.set(pad, seat);
     }
     return seat;
@@ -257,7 +248,9 @@ export class TokenServer {
   /** Forgets the seat of a pad when nobody uses it any more. */
   leaveSeat(pad: number): void {
     const seat = this.#seats.get(pad);
-    if (seat !== undefined && seat.link === null && seat.works.size === 0) this.#seats.delete(pad);
+    if (seat === undefined || seat.link !== null || seat.works.size > 0) return;
+    this.#seats.delete(pad);
+    this.pads.forget(pad);
   }
 
   get seats(): Iterable<Seat> {
@@ -304,33 +297,14 @@ export class TokenServer {
     });
   }
 
-  /** Burns what is no longer kept, some time from now. */
-  burnLater(): void {
-    if (this.#burning !== null || this.vault.pending() === 0) return;
-    this.#burning = this.clock.after(this.config.limits.burnLagMs, () => {
-      this.#burning = null;
-      try {
-        this.vault.flush();
-      } catch (error) {
-        this.log.error({ err: error }, "used pad bytes wait to be burned");
-      }
-      this.burnLater();
-    });
-  }
-
   /** Resolves when no slow service works any more. */
   async workDone(): Promise<void> {
     await Promise.all([...this.#seats.values()].flatMap(({ works }) => [...works.values()]));
   }
 
-  /** Burns what waits, now. */
+  /** Burns what waits, now. @throws StoreError, VaultError */
   stopBurning(): void {
-    this.#burning?.();
     this.#retiring?.();
-    while (this.vault.pending() > 0) {
-      const before = this.vault.pending();
-      this.vault.flush();
-      if (this.vault.pending() === before) return;
-    }
+    this.burning.end();
   }
 }

@@ -15,15 +15,19 @@ export interface Welcomed {
   readonly call: number;
   /** The item to send. */
   readonly item: Uint8Array;
+  /** What made it; null: it was welcomed before. */
+  readonly turn: Turn | null;
 }
 
 const TAG_BYTES = 16;
 const found = new Uint8Array(TAG_BYTES);
 
 /** Answers a call. Null: refused, whatever the reason. The welcome is durable when this resolves. */
-export function answerCall(server: TokenServer, tag: Uint8Array): Promise<Welcomed | null> {
+export async function answerCall(server: TokenServer, tag: Uint8Array): Promise<Welcomed | null> {
   // What is refused takes part in a group like what is welcomed, so that both wait for the same disk.
-  return server.commit(() => welcome(server, tag));
+  const welcomed = await server.commit(() => welcome(server, tag));
+  welcomed?.turn?.afterwards();
+  return welcomed;
 }
 
 function welcome(server: TokenServer, tag: Uint8Array): Welcomed | null {
@@ -48,7 +52,7 @@ function welcome(server: TokenServer, tag: Uint8Array): Welcomed | null {
   if (call > pad.heard) return welcomeNew(server, pad, call);
   // The same tag gets the same welcome, until a box of its link was opened.
   if (pad.welcome === null || (pad.linked === call && pad.opened)) return null;
-  return { pad: pad.pad, call, item: pad.welcome };
+  return { pad: pad.pad, call, item: pad.welcome, turn: null };
 }
 
 /** The owner is told with the next welcome. Whoever listened can cause it as well: it is a notice and nothing more. */
@@ -56,7 +60,6 @@ function hearAgain(server: TokenServer, pad: Pad): void {
   if (pad.again === 1) return;
   const noticed: Pad = { ...pad, again: 1 };
   server.pads.save(noticed, pad.epoch);
-  server.wrote(noticed);
 }
 
 function welcomeNew(server: TokenServer, before: Pad, call: number): Welcomed | null {
@@ -66,7 +69,7 @@ function welcomeNew(server: TokenServer, before: Pad, call: number): Welcomed | 
   const { pad } = turn;
   pad.heard = call;
   pad.epoch++;
-  pad.split = grantFor(pad, true) ?? pad.split;
+  pad.split = grantFor(pad, false) ?? pad.split;
   if (pad.again === 1) pad.again = 2;
   const text = encodeWelcome({
     notes: { heardAgain: pad.again === 2, inDoubt: pad.inDoubt, nothingLeft: nothingLeft(turn) },
@@ -77,17 +80,18 @@ function welcomeNew(server: TokenServer, before: Pad, call: number): Welcomed | 
     lastCall: pad.linked,
     receiptSequence: pad.receipt,
     unfinished: pad.unfinished,
+    lost: pad.lost,
   });
   pad.welcome = turn.sealInSlot(slotOffset(pad, "low", call - 1) + WELCOME_AT, "welcome", text);
   server.tags.slide(pad);
   turn.write();
   seat?.link?.displace();
-  return { pad: pad.pad, call, item: pad.welcome };
+  return { pad: pad.pad, call, item: pad.welcome, turn };
 }
 
 /** Whether no request can be paid: the value is closed or gone, or the pad is used up. */
 function nothingLeft({ pad, tariff, spent, available }: Turn): boolean {
   if (pad.closed || spent) return true;
-  const fees = [tariff.perBox, tariff.perKiB, ...tariff.services.values()];
+  const fees = [tariff.perBox, tariff.perKiB, tariff.perSecond, ...tariff.services.values()];
   return available === 0n && (tariff.exhaustion !== "money" || fees.some((fee) => fee > 0n));
 }

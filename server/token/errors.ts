@@ -1,6 +1,6 @@
 // What an operator can run into with the token server, in words: its directory, its configuration, its tokens, its addresses.
 
-import { TearpadError, type Words } from "../../host/protocol/index.ts";
+import { type Kinds, TearpadError } from "../../host/protocol/index.ts";
 import type { PadState } from "./pads.ts";
 
 /** The errors of the token server, and their facts. */
@@ -28,19 +28,13 @@ export type TokenErrorCode = keyof TokenFacts;
 /** An error of the token server. */
 export class TokenError<C extends TokenErrorCode = TokenErrorCode> extends TearpadError<C, TokenFacts[C]> {
   constructor(code: C, facts: TokenFacts[C], cause?: unknown) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice }, cause);
-    this.name = "TokenError";
+    super(code, facts, ERRORS[code], cause);
   }
-}
-
-interface Kind<Facts> extends Omit<Words, "message"> {
-  message(facts: Facts): string;
 }
 
 const UNTOUCHED = "No pad bytes were used and no money moved.";
 
-const ERRORS: { readonly [C in TokenErrorCode]: Kind<TokenFacts[C]> } = {
+const ERRORS: Kinds<TokenFacts> = {
   SERVER_EXISTS: {
     message: ({ directory }) => `There is a server in ${directory} already.`,
     pad: UNTOUCHED,

@@ -9,7 +9,7 @@ export { Issue, type Order } from "./issue.ts";
 export { type Line, Link } from "./link.ts";
 export { ReceiptKey } from "./receipt.ts";
 export { type Recovery, recover } from "./recover.ts";
-export { tokenTables } from "./tables.ts";
+export { laterTokenTables, tokenTables } from "./tables.ts";
 export {
   activateToken,
   cancelToken,

@@ -61,6 +61,8 @@ export class Issue {
     const before = account === undefined ? 0n : server.ledger.balance(account).balance;
     const padId = randomBytes(16);
     this.name = padId.subarray(0, NAME_BYTES).toString("hex");
+    // The twin of a token that was cancelled is gone, and the books know it still.
+    if (server.pads.named(this.name) !== undefined) throw new TokenError("TOKEN_EXISTS", { name: this.name });
     const receipt = { sequence: 1, call: 0, balance: before + this.#value, up: 0 };
     const { number, list } = server.config.addresses;
     this.parameters = {

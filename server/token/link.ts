@@ -7,10 +7,10 @@
 
 import { randomBytes } from "node:crypto";
 import { decodeState, ItemReader, type LinkItem } from "../../host/protocol/index.ts";
+import type { Work } from "../store/index.ts";
 import type { Seated, TokenServer } from "./core.ts";
 import { answerCall } from "./desk.ts";
 import { runJob } from "./job.ts";
-import { keepAlive } from "./keep.ts";
 import { Stale } from "./pads.ts";
 import { acceptReady, type Jump, makeJump } from "./ready.ts";
 import { type Job, type Refusal, Refused, StillWorking, serve } from "./serve.ts";
@@ -50,6 +50,8 @@ interface Talk {
   readonly jump: Jump | null;
   /** The account as this link last told or changed it. */
   readonly balance: bigint;
+  /** Up to when this link is paid, where time is. */
+  readonly paidTo: number;
   /** Texts of the unfinished run; null: they are in the store. */
   readonly parts: readonly Uint8Array[] | null;
 }
@@ -72,6 +74,7 @@ export class Link implements Seated {
   readonly #reader: ItemReader = new ItemReader();
   #state: State = "waiting";
   #waiting: LinkItem[] = [];
+  /** A greeting or a turn is under way, and goes on by itself. */
   #running = false;
   #nudged = false;
   #held = false;
@@ -81,13 +84,40 @@ export class Link implements Seated {
   #pad = 0;
   #call = 0;
   #epoch = 0;
-  #talk: Talk = { cap: 0n, budget: 0n, jump: null, balance: 0n, parts: null };
+  #talk: Talk = {
+    cap: 0n,
+    budget: 0n,
+    jump: null,
+    balance: 0n,
+    paidTo: 0,
+    parts: null,
+  };
   /** Down up to here was given to the line. */
   #sentTo = 0;
   #drain: (() => void) | null = null;
   readonly #began: number;
   #heardAt: number;
   #openedAt: number | null = null;
+  /** The turn that is under way: what it may take, the refusals that it was run again for, where it stands, what it came to. */
+  readonly #turn: Work & { most: number; at: number; outcome: Outcome | null } = {
+    most: TURN_ITEMS,
+    at: 0,
+    outcome: null,
+    run: () => {
+      this.#turn.outcome = this.#isEnded() ? null : this.#take();
+    },
+    done: () => {
+      const { outcome } = this.#turn;
+      this.#turn.outcome = null;
+      try {
+        if (outcome !== null) this.#after(outcome);
+      } catch (error) {
+        this.#fail(error);
+      }
+    },
+    failed: (reason) => this.#takeAgain(reason),
+  };
+  readonly #refusals: Map<number, Refusal> = new Map();
 
   constructor(server: TokenServer, line: Line) {
     this.#server = server;
@@ -152,30 +182,27 @@ export class Link implements Seated {
     this.#run();
   }
 
+  /** Goes on with what waits, unless something is under way. Whatever is ends with #next. */
   #run(): void {
-    if (this.#running) return;
-    this.#running = true;
-    void this.#work();
+    if (!this.#running) this.#next();
   }
 
-  async #work(): Promise<void> {
-    try {
-      while (this.#state !== "ended" && (this.#waiting.length > 0 || this.#nudged)) {
-        if (this.#state === "linked") await this.#turn();
-        else await this.#greet(this.#waiting.shift()!);
-        if (this.#held && this.#waiting.length <= WAITING_ITEMS / 2) this.#flow(true);
-      }
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      this.#running = false;
-    }
+  #next(): void {
+    this.#running = this.#state !== "ended" && (this.#waiting.length > 0 || this.#nudged);
+    if (!this.#running) return;
+    this.#nudged = false;
+    if (this.#state === "linked") this.#begin();
+    else this.#greet(this.#waiting.shift()!).then(this.#goOn.bind(this), this.#fail.bind(this));
+  }
+
+  #goOn(): void {
+    if (this.#held && this.#waiting.length <= WAITING_ITEMS / 2) this.#flow(true);
+    this.#next();
   }
 
   // Before the link: a tag, and a ready.
 
   async #greet(item: LinkItem): Promise<void> {
-    this.#nudged = false;
     if (item.kind === "slot" && ++this.#calls <= CALLS_MAX) return this.#answerCall(item.bytes.subarray(4));
     if (item.kind === "ready" && this.#state === "welcomed") return this.#becomeLink(item);
     this.#end();
@@ -211,55 +238,53 @@ export class Link implements Seated {
       if (seat.link !== this) seat.link?.displace();
       seat.link = this;
       seat.kept = accepted.turn.kept;
-      server.wrote(accepted.turn.pad);
       return accepted;
     });
     if (accepted === null) return this.#end();
+    accepted.turn.afterwards();
     if (this.#isEnded()) return this.#leave();
-    const { epoch, cap, budget, jump, balance, released } = accepted;
+    const { epoch, cap, budget, jump, balance, from } = accepted;
     this.#epoch = epoch;
-    this.#talk = { cap, budget, jump, balance, parts: null };
+    this.#talk = { cap, budget, jump, balance, paidTo: server.clock.now(), parts: null };
     this.#state = "linked";
-    this.#sentTo = released;
+    this.#sentTo = from;
     server.log.info({ token: accepted.turn.pad.name, call: this.#call }, "link");
-    keepAlive(server, accepted.turn.pad); // Also what a crash kept from being burned.
     await this.#sendKept(accepted.turn.pad.down);
     if (accepted.ends) this.#end();
   }
 
   // Within the link: boxes up in their order, each turn one transaction.
 
-  async #turn(): Promise<void> {
-    this.#nudged = false;
-    const server = this.#server;
-    const refusals = new Map<number, Refusal>();
-    let most = TURN_ITEMS;
-    for (;;) {
-      const progress = { at: 0 };
-      try {
-        const outcome = await server.commit(() => this.#take(this.#waiting.slice(0, most), refusals, progress));
-        return await this.#after(outcome);
-      } catch (error) {
-        if (error instanceof Refused) {
-          refusals.set(progress.at, error.refusal);
-        } else if (error instanceof StillWorking) {
-          // What is before it is taken alone; then it is waited for.
-          if (progress.at === 0) await error.done;
-          else most = progress.at;
-        } else {
-          throw error;
-        }
-        if (this.#isEnded()) return;
-      }
+  #begin(): void {
+    this.#turn.most = TURN_ITEMS;
+    this.#refusals.clear();
+    this.#server.enter(this.#turn);
+  }
+
+  /** A turn is undone. */
+  #takeAgain(reason: unknown): void {
+    const turn = this.#turn;
+    if (reason instanceof Refused) {
+      this.#refusals.set(turn.at, reason.refusal);
+      this.#server.enter(turn);
+    } else if (reason instanceof StillWorking) {
+      // What is before it is taken alone; then it is waited for.
+      const ready = turn.at === 0 ? reason.done : Promise.resolve();
+      turn.most = turn.at === 0 ? turn.most : turn.at;
+      void ready.then(() => this.#server.enter(turn));
+    } else {
+      this.#fail(reason);
     }
   }
 
-  /** Takes items, inside a work. `progress` says at which one it stands when it throws. */
-  #take(items: readonly LinkItem[], refusals: ReadonlyMap<number, Refusal>, progress: { at: number }): Outcome {
+  /** Takes what waits, inside a work. */
+  #take(): Outcome {
     const server = this.#server;
     const turn = new Turn(server, this.#pad, this.#epoch, this.#talk.budget);
     const { pad } = turn;
-    let { cap, jump, parts } = this.#talk;
+    const items = this.#waiting;
+    const most = Math.min(items.length, this.#turn.most);
+    let { cap, jump, paidTo, parts } = this.#talk;
     let job: Job | null = null;
     let ends = false;
     let wantsReceipt = turn.balance.balance > this.#talk.balance;
@@ -267,8 +292,8 @@ export class Link implements Seated {
     const used: Uint8Array[] = [];
     const down = pad.down;
     const up = pad.up;
-    for (; at < items.length && !ends && job === null && turn.sealed.length < TURN_SEALED; at++) {
-      progress.at = at;
+    for (; at < most && !ends && job === null && turn.sealed.length < TURN_SEALED; at++) {
+      this.#turn.at = at;
       const item = items[at]!;
       if (jump !== null && pad.up >= jump.again) {
         if (pad.up > jump.again || !makeJump(turn, jump)) {
@@ -285,6 +310,7 @@ export class Link implements Seated {
         break;
       }
       const cost = pad.up - before;
+      let wantsRoom = false;
       if (item.kind === "state") {
         const state = decodeState(text);
         // What is sent again from an earlier link may be behind this READY, and its cap was that link's.
@@ -298,12 +324,17 @@ export class Link implements Seated {
           ends = true;
           break;
         }
+        wantsRoom = state.wantsRoom;
         if (state.down > pad.released) turn.release(state.down);
         if (state.cap > cap && !earlier) {
           turn.budget += state.cap - cap;
           cap = state.cap;
         }
         if (state.ends) ends = wantsReceipt = true;
+      } else if (pad.torn) {
+        // It may be the rest of a run that went with a database: nobody can tell, and so it is not served. Its token asks again.
+        pad.torn = item.kind !== "last";
+        text.fill(0);
       } else {
         const keeps = pad.runText + text.length <= server.config.limits.largestRequest;
         pad.runBytes += cost;
@@ -324,7 +355,7 @@ export class Link implements Seated {
           pad.unfinished = pad.runBytes = pad.runText = 0;
           parts = null;
           try {
-            const done = serve(turn, arrived, refusals.get(at));
+            const done = serve(turn, arrived, this.#refusals.get(at));
             job = done.job;
             if (done.ends) ends = wantsReceipt = true;
           } catch (error) {
@@ -336,8 +367,9 @@ export class Link implements Seated {
           }
         }
       }
-      if (!ends) turn.grant(item.kind === "state");
+      if (!ends) turn.grant(wantsRoom);
     }
+    if (pad.up !== up) paidTo = turn.settleTime(paidTo);
     if (turn.spent && job === null) {
       turn.close();
       ends = wantsReceipt = true;
@@ -348,25 +380,41 @@ export class Link implements Seated {
       if (!(error instanceof NoRoom)) throw error;
     }
     if (pad.up !== up || pad.down !== down) turn.write();
-    const talk = { cap, budget: turn.budget, jump, balance: turn.balance.balance, parts };
+    const talk = { cap, budget: turn.budget, jump, balance: turn.balance.balance, paidTo, parts };
     return { turn, talk, used, taken: at, job, ends };
   }
 
   /** A turn is durable: its boxes leave. */
-  async #after({ turn, talk, used, taken, job, ends }: Outcome): Promise<void> {
-    const server = this.#server;
+  #after({ turn, talk, used, taken, job, ends }: Outcome): void {
     for (const text of used) text.fill(0);
+    turn.afterwards();
     if (this.#isEnded()) {
       if (job !== null) void this.#runJob(job);
       return;
     }
     this.#talk = talk;
-    this.#waiting.splice(0, taken);
-    if (taken > 0) this.#openedAt = server.clock.now();
-    turn.afterwards();
-    await this.#send(turn.sealed, turn.pad.down);
-    if (job !== null) await this.#runJob(job);
-    if (ends) return this.#end();
+    if (taken === this.#waiting.length) this.#waiting = [];
+    else this.#waiting.splice(0, taken);
+    if (taken > 0) this.#openedAt = this.#server.clock.now();
+    const sending = this.#send(turn.sealed, turn.pad.down);
+    if (sending === null && job === null) this.#endTurn(ends);
+    else void this.#linger(sending, job, ends);
+  }
+
+  /** What of a turn takes its time: a line that takes no more for now, and the work of a slow service. */
+  async #linger(sending: Promise<void> | null, job: Job | null, ends: boolean): Promise<void> {
+    try {
+      await sending;
+      if (job !== null) await this.#runJob(job);
+      this.#endTurn(ends);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #endTurn(ends: boolean): void {
+    if (ends) this.#end();
+    this.#goOn();
   }
 
   /** The work of a slow service, and its answer. Later items wait for it: answers come in the order of their requests. */
@@ -382,12 +430,11 @@ export class Link implements Seated {
   }
 
   /** Sends the boxes of a turn. When somebody else has sealed some before them, the store has all of them. */
-  async #send(sealed: readonly Sealed[], down: number): Promise<void> {
-    if (this.#sentTo === down) return;
+  #send(sealed: readonly Sealed[], down: number): Promise<void> | null {
+    if (this.#sentTo === down) return null;
     if (sealed[0]?.mark !== this.#sentTo) return this.#sendKept(down);
     this.#sentTo = down;
-    const bytes = sealed.length === 1 ? sealed[0]!.box : concatenateAll(sealed.map(({ box }) => box));
-    await this.#give(bytes);
+    return this.#give(sealed);
   }
 
   /** Sends what is kept and was not sent on this line, up to the mark `down`. */
@@ -398,17 +445,22 @@ export class Link implements Seated {
       if (last === undefined) break;
       // The boxes of a run are consecutive; where one is missing it was lost with an older database.
       this.#sentTo = last.mark + 1;
-      await this.#give(concatenateAll(kept.map(({ box }) => box)));
+      await this.#give(kept);
     }
     this.#sentTo = down;
   }
 
-  async #give(bytes: Uint8Array): Promise<void> {
-    if (this.#isEnded() || this.#line.send(bytes) !== false) return;
-    await new Promise<void>((resolve) => {
-      this.#drain = resolve;
+  /** Gives boxes to the line. A promise: it takes no more until that resolves. */
+  #give(boxes: readonly { readonly box: Uint8Array }[]): Promise<void> | null {
+    if (this.#isEnded()) return null;
+    const bytes = boxes.length === 1 ? boxes[0]!.box : Buffer.concat(boxes.map(({ box }) => box));
+    if (this.#line.send(bytes) !== false) return null;
+    return new Promise<void>((resolve) => {
+      this.#drain = () => {
+        this.#drain = null;
+        resolve();
+      };
     });
-    this.#drain = null;
   }
 
   #flow(on: boolean): void {
@@ -447,6 +499,7 @@ export class Link implements Seated {
   }
 }
 
+/** An array, and not a Buffer: slices of those are no copies. */
 function concatenateAll(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));

@@ -1,10 +1,11 @@
 // The rows of pads: read, and written by compare-and-set. Whoever changes a pad gives the epoch that it knows; when another
-// process, or a later call, has changed the epoch, nothing is written.
+// process, or a later call, has changed the epoch, nothing is written. What the boxes of a link move, and nothing else, is
+// written once for all works of a transaction, before its commit.
 
 import type { Statement } from "better-sqlite3";
 import { CONTROL_RESERVE_BYTES, downEnd, type PadShape, upBase } from "../../host/protocol/index.ts";
 import type { AccountId } from "../ledger/index.ts";
-import type { Store } from "../store/index.ts";
+import { Rows, type Store } from "../store/index.ts";
 
 export type PadState = "inactive" | "active" | "held" | "cancelled";
 
@@ -38,6 +39,8 @@ export interface Pad extends PadShape {
   runBytes: number;
   runText: number;
   addresses: number;
+  lost: number;
+  torn: boolean;
   /** Its newest box in Answers; that may be gone. */
   answer: number | null;
 }
@@ -61,6 +64,7 @@ export function downRoom(pad: Pick<Pad, "down" | "split"> & PadShape): number {
 export class Stale extends Error {}
 
 export class Pads {
+  readonly #rows: Rows<number, Pad>;
   readonly #select: Statement<[number], Row>;
   readonly #named: Statement<[string], Row>;
   readonly #page: Statement<[number], Row>;
@@ -71,7 +75,14 @@ export class Pads {
   readonly #update: Statement;
   readonly #move: Statement;
 
-  constructor({ db }: Store) {
+  constructor(store: Store) {
+    const { db } = store;
+    this.#rows = new Rows(store, {
+      read: (pad) => fromRow(this.#select.get(pad)),
+      write: (rows) => {
+        for (const [, pad] of rows) this.#writeMoved(pad);
+      },
+    });
     this.#select = db.prepare<[number], Row>("SELECT * FROM pad WHERE pad = ?");
     this.#named = db.prepare<[string], Row>("SELECT * FROM pad WHERE name = ?");
     this.#page = db.prepare<[number], Row>("SELECT * FROM pad WHERE pad > ? ORDER BY pad LIMIT 1000");
@@ -85,7 +96,7 @@ export class Pads {
     this.#update = db.prepare(
       `UPDATE pad SET state = ?, epoch = ?, heard = ?, linked = ?, opened = ?, again = ?, welcome = ?, in_doubt = ?,
          closed = ?, up = ?, down = ?, released = ?, split = ?, receipt = ?, receipt_call = ?, booked = ?, worth = ?,
-         unfinished = ?, run_bytes = ?, run_text = ?, addresses = ?, answer = ? WHERE pad = ? AND epoch = ?`,
+         unfinished = ?, run_bytes = ?, run_text = ?, addresses = ?, lost = ?, torn = ?, answer = ? WHERE pad = ? AND epoch = ?`,
     );
     this.#move = db.prepare(
       `UPDATE pad SET up = ?, down = ?, released = ?, split = ?, receipt = ?, booked = ?, worth = ?, unfinished = ?,
@@ -94,7 +105,17 @@ export class Pads {
   }
 
   load(pad: number): Pad | undefined {
-    return fromRow(this.#select.get(pad));
+    return this.#rows.peek(pad);
+  }
+
+  /** The same, of a pad that will be asked for again: it is remembered. */
+  get(pad: number): Pad | undefined {
+    return this.#rows.get(pad);
+  }
+
+  /** Nobody will ask for this pad soon. */
+  forget(pad: number): void {
+    this.#rows.forget(pad);
   }
 
   named(name: string): Pad | undefined {
@@ -176,19 +197,27 @@ export class Pads {
       pad.runBytes,
       pad.runText,
       pad.addresses,
+      pad.lost,
+      pad.torn ? 1 : 0,
       pad.answer,
       pad.pad,
       epoch,
     );
     if (changes !== 1) throw stale(pad);
+    this.#rows.follow(pad.pad, pad);
   }
 
-  /** The same for a pad that was as `before`: when only boxes were opened and sealed, as nearly always, that is less. */
+  /** The same for a pad that was as `before`: when only boxes were opened and sealed, as nearly always, it is written later. */
   move(pad: Pad, before: Pad): void {
     if (!isMoveOnly(pad, before)) {
       this.save(pad, before.epoch);
       return;
     }
+    if (this.#rows.get(pad.pad)?.epoch !== pad.epoch) throw stale(pad);
+    this.#rows.set(pad.pad, pad);
+  }
+
+  #writeMoved(pad: Pad): void {
     const { changes } = this.#move.run(
       pad.up,
       pad.down,
@@ -221,7 +250,9 @@ function isMoveOnly(pad: Pad, before: Pad): boolean {
     pad.inDoubt === before.inDoubt &&
     pad.closed === before.closed &&
     pad.receiptCall === before.receiptCall &&
-    pad.addresses === before.addresses
+    pad.addresses === before.addresses &&
+    pad.lost === before.lost &&
+    pad.torn === before.torn
   );
 }
 
@@ -261,6 +292,8 @@ interface Row {
   run_bytes: number;
   run_text: number;
   addresses: number;
+  lost: number;
+  torn: number;
   answer: number | null;
 }
 
@@ -298,6 +331,8 @@ function fromRow(row: Row | undefined): Pad | undefined {
     runBytes: row.run_bytes,
     runText: row.run_text,
     addresses: row.addresses,
+    lost: row.lost,
+    torn: row.torn === 1,
     answer: row.answer,
   };
 }

@@ -14,7 +14,7 @@ import {
 } from "../../host/protocol/index.ts";
 import { isLedgerError } from "../ledger/index.ts";
 import type { TokenServer } from "./core.ts";
-import { loseRequest } from "./serve.ts";
+import { loseRequest, repeat } from "./serve.ts";
 import { isTied } from "./tariff.ts";
 import { NoRoom, Turn } from "./turn.ts";
 
@@ -31,8 +31,8 @@ export interface Accepted {
   readonly cap: bigint;
   readonly budget: bigint;
   readonly jump: Jump | null;
-  /** Where the boxes begin that go out first. */
-  readonly released: number;
+  /** The mark of the boxes that go out first. */
+  readonly from: number;
   readonly ends: boolean;
   readonly balance: bigint;
   readonly turn: Turn;
@@ -48,6 +48,8 @@ export function acceptReady(server: TokenServer, number: number, call: number, i
   const ready = decodeReady(text);
   text.fill(0);
   if (ready === null || !isPossible(turn, call, ready)) return null;
+  const jump = jumpAt(turn, ready);
+  if (jump === "impossible") return null;
 
   pad.epoch++;
   if (pad.linked !== call) {
@@ -58,9 +60,7 @@ export function acceptReady(server: TokenServer, number: number, call: number, i
   turn.budget = ready.cap;
   turn.release(ready.down);
   reconcile(turn, ready);
-  const jump = jumpAt(turn, ready);
-  if (jump === "impossible") return null;
-
+  answerAgain(turn);
   answerUnknown(turn);
   const { addresses } = server.config;
   if (pad.addresses < addresses.number && addresses.list.length > 0) {
@@ -72,8 +72,22 @@ export function acceptReady(server: TokenServer, number: number, call: number, i
   // The pad that it takes is debited with the first box: this READY may come again, with the same cap.
   if (pad.receiptCall !== call) turn.receipt(ends, false);
   turn.write();
-  const { epoch, released } = pad;
-  return { epoch, cap: ready.cap, budget: turn.budget, jump, released, ends, balance: turn.balance.balance, turn };
+  const { epoch } = pad;
+  const from = Math.max(pad.released, pad.lost);
+  return { epoch, cap: ready.cap, budget: turn.budget, jump, from, ends, balance: turn.balance.balance, turn };
+}
+
+/**
+ * Answers that the device has not released and that lie below what was lost with a database: they are sealed anew behind it,
+ * once, since nothing below comes any more. One for which there is no room waits for its token to ask again.
+ */
+function answerAgain(turn: Turn): void {
+  const { pad, server } = turn;
+  try {
+    for (const { mark, id } of server.answers.between(turn.kept, pad.released, pad.lost)) repeat(turn, id, mark, true);
+  } catch (error) {
+    if (!(error instanceof NoRoom)) throw error;
+  }
 }
 
 /** Answers the requests whose work was cut off, by a crash or a failing disk. One for which there is no room waits. */
@@ -116,12 +130,11 @@ function jumpAt(turn: Turn, { again, next, number }: Ready): Jump | null | "impo
 
 /** Goes on at `next`: with the unfinished run, or, from number 0, without it. */
 export function makeJump({ pad, server }: Turn, { next, number }: Jump): boolean {
-  if (number !== pad.unfinished && number !== 0) return false;
-  if (number === 0 && pad.unfinished > 0) {
-    server.parts.drop(pad.pad);
-    pad.unfinished = 0;
-    pad.runBytes = 0;
-    pad.runText = 0;
+  if (number !== 0 && number !== pad.unfinished && !pad.torn) return false;
+  if (number === 0) {
+    if (pad.unfinished > 0) server.parts.drop(pad.pad);
+    pad.unfinished = pad.runBytes = pad.runText = 0;
+    pad.torn = false;
   }
   pad.up = next;
   return true;

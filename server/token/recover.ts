@@ -29,7 +29,8 @@ export function recover(server: TokenServer): Recovery {
         restored++;
         catchUp(server, pad, limit);
       }
-      server.note(pad);
+      // Of nearly all the limits know everything: a note of each would be a million of them.
+      if (limit === undefined || FIELDS.some((field) => pad[field] > limit[field])) server.note(pad);
     }
     const orphans = requests.working();
     for (const { request, hold } of orphans) {
@@ -40,38 +41,38 @@ export function recover(server: TokenServer): Recovery {
   });
   limits.sync();
   server.retireCancelled();
+  server.burning.begin();
   if (recovery.restored > 0)
     server.log.warn(recovery, "the database is older than the limits: marks were taken from there");
   return recovery;
 }
 
+const FIELDS = ["heard", "up", "down", "split", "receipt"] as const;
+
 function isAhead(limit: LimitEntry, pad: Pad): boolean {
-  return (
-    limit.heard > pad.heard ||
-    limit.up > pad.up ||
-    limit.down > pad.down ||
-    limit.split > pad.split ||
-    limit.receipt > pad.receipt
-  );
+  return FIELDS.some((field) => limit[field] > pad[field]);
 }
 
 function catchUp(server: TokenServer, pad: Pad, limit: LimitEntry): void {
   const { epoch } = pad;
   pad.epoch++;
-  if (limit.heard > pad.heard) {
-    // Its welcome is lost, and its key is used: nobody is welcomed in this slot again.
-    pad.heard = limit.heard;
-    pad.welcome = null;
-  }
+  // The welcome that is kept says what is true no more, or is lost, and its key is used: in this slot nobody is welcomed again.
+  pad.heard = Math.max(pad.heard, limit.heard);
+  pad.welcome = null;
   if (limit.up > pad.up || limit.down > pad.down || limit.receipt > pad.receipt) pad.inDoubt = true;
-  if (limit.up > pad.up && pad.unfinished > 0) {
-    server.parts.drop(pad.pad);
+  if (limit.up > pad.up) {
+    if (pad.unfinished > 0) server.parts.drop(pad.pad);
     pad.unfinished = pad.runBytes = pad.runText = 0;
+    pad.torn = true;
+    pad.up = limit.up;
   }
-  pad.up = Math.max(pad.up, limit.up);
-  pad.down = Math.max(pad.down, limit.down);
+  if (limit.down > pad.down) {
+    pad.down = pad.lost = limit.down;
+    pad.addresses = 0; // Whether the device was told the list is not known.
+  }
   pad.split = Math.max(pad.split, limit.split);
   pad.receipt = Math.max(pad.receipt, limit.receipt);
   server.pads.save(pad, epoch);
+  server.burning.note(pad);
   if (pad.state === "active" || pad.state === "held" || pad.state === "inactive") server.tags.slide(pad);
 }

@@ -25,6 +25,10 @@ const STRICT = {
 
 /** The request in these bytes, or null when they are none. */
 export function readRequest(bytes: Uint8Array): Request | null {
+  return readPlain(bytes) ?? readAny(bytes);
+}
+
+function readAny(bytes: Uint8Array): Request | null {
   let value: unknown;
   try {
     value = decode(bytes, STRICT);
@@ -36,6 +40,50 @@ export function readRequest(bytes: Uint8Array): Request | null {
   if (!(id instanceof Uint8Array) || id.length !== ID_BYTES) return null;
   if (typeof service !== "string" || service.length > NAME_MAX || body === undefined) return null;
   return { id, service, body };
+}
+
+/**
+ * The request when its body is bytes, as that of nearly all: its three fields are found without a decoder. Null: it is not
+ * written like that, and is to be looked at as any other.
+ */
+function readPlain(bytes: Uint8Array): Request | null {
+  if (bytes[0] !== 0xa3) return null;
+  const id = fieldAt(bytes, 1, ID, BYTE_STRING);
+  const body = id && fieldAt(bytes, id.end, BODY, BYTE_STRING);
+  const service = body && fieldAt(bytes, body.end, SERVICE, TEXT_STRING);
+  if (!service || service.end !== bytes.length || id.end - id.start !== ID_BYTES) return null;
+  const name = String.fromCharCode(...bytes.subarray(service.start, service.end));
+  if (name.length > NAME_MAX || !/^[a-z]*$/.test(name)) return null;
+  return { id: copyOf(bytes, id), service: name, body: copyOf(bytes, body) };
+}
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+const BYTE_STRING = 0x40;
+const TEXT_STRING = 0x60;
+const [ID, BODY, SERVICE] = ["id", "body", "service"].map((name) => [
+  TEXT_STRING + name.length,
+  ...Buffer.from(name),
+]) as [number[], number[], number[]];
+
+/** Where the string lies that stands behind this key, its length in the shortest form. */
+function fieldAt(bytes: Uint8Array, at: number, key: readonly number[], kind: number): Span | null {
+  for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return null;
+  const head = at + key.length;
+  const form = bytes[head]! - kind;
+  const size = form < 24 ? 0 : form === 24 ? 1 : form === 25 ? 2 : 4;
+  let length = size === 0 ? form : 0;
+  for (let i = 1; i <= size; i++) length = length * 256 + bytes[head + i]!;
+  const start = head + 1 + size;
+  const shortest = form >= 0 && form <= 26 && length >= [0, 24, 256, 0, 65_536][size]!;
+  return shortest && start + length <= bytes.length ? { start, end: start + length } : null;
+}
+
+function copyOf(bytes: Uint8Array, { start, end }: Span): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end));
 }
 
 /** Overwrites the bytes in a body. (Texts and numbers in it are the engine's, and go when it likes.) */
@@ -54,9 +102,10 @@ export class Answer {
   readonly #head: Uint8Array;
 
   constructor(id: Uint8Array, outcome: Outcome) {
-    const content = encode((outcome.ok ? outcome.body : outcome.error) ?? null, rfc8949EncodeOptions);
+    const said = (outcome.ok ? outcome.body : outcome.error) ?? null;
+    const content = said instanceof Uint8Array ? byteString(said) : encode(said, rfc8949EncodeOptions);
     const name = outcome.ok ? "body" : "error";
-    this.#head = new Uint8Array(10 + ID_BYTES + name.length + content.length);
+    this.#head = Buffer.allocUnsafe(10 + ID_BYTES + name.length + content.length);
     // A map of five; the keys in the order of their encodings: id, ok, body or error, balance, charged.
     this.#head.set([0xa5, 0x62, 0x69, 0x64, 0x50]);
     this.#head.set(id, 5);
@@ -67,7 +116,7 @@ export class Answer {
 
   /** The bytes of the answer. */
   text(charged: bigint, balance: bigint): Uint8Array {
-    const text = new Uint8Array(this.length(charged, balance));
+    const text = Buffer.allocUnsafe(this.length(charged, balance));
     text.set(this.#head);
     text.set(BALANCE, this.#head.length);
     const at = writeInteger(text, this.#head.length + BALANCE.length, balance);
@@ -84,6 +133,14 @@ export class Answer {
   wipe(): void {
     this.#head.fill(0);
   }
+}
+
+function byteString(bytes: Uint8Array): Uint8Array {
+  const content = Buffer.allocUnsafe(sizeOf(BigInt(bytes.length)) + bytes.length);
+  const start = writeInteger(content, 0, BigInt(bytes.length));
+  content[0]! |= BYTE_STRING;
+  content.set(bytes, start);
+  return content;
 }
 
 const BALANCE = new Uint8Array([0x67, ...Buffer.from("balance")]);

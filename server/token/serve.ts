@@ -80,7 +80,7 @@ const CAP_EXCEEDED: Refusal = {
   free: true,
 };
 const PAD_EXHAUSTED: Refusal = {
-  code: "EXHAUSTED",
+  code: "PAD_EXHAUSTED",
   message: "The pad has no room left for this answer.",
   free: true,
 };
@@ -110,7 +110,7 @@ const TOO_LARGE: Refusal = {
 const UNKNOWN_SERVICE: Refusal = {
   code: "SERVICE_UNKNOWN",
   message: "This server does not offer such a service to this token.",
-  free: false,
+  free: true,
 };
 
 /** What is served to a token whose books are in doubt. */
@@ -142,8 +142,8 @@ export function serve(turn: Turn, arrived: Arrived, refusal: Refusal | undefined
   }
 }
 
-/** The recorded answer, sealed under bytes that were not used. */
-function repeat(turn: Turn, id: Uint8Array, mark: number): Done {
+/** The recorded answer, sealed under bytes that were not used; when its record `moves`, that is where it lies now. @throws NoRoom */
+export function repeat(turn: Turn, id: Uint8Array, mark: number, moves = false): Done {
   let text: Uint8Array;
   try {
     text = turn.recorded(mark);
@@ -154,7 +154,7 @@ function repeat(turn: Turn, id: Uint8Array, mark: number): Done {
   }
   try {
     if (runCost(text.length, turn.pad.burnUnit).padBytes > turn.room) throw new NoRoom("a recorded answer");
-    sealRun(turn, text, null);
+    sealRun(turn, text, moves ? id : null);
   } finally {
     text.fill(0);
   }
@@ -168,6 +168,11 @@ function serveNew(turn: Turn, request: Request, arrived: Arrived): Done {
   if (service === undefined || fee === undefined) return refuse(turn, request.id, arrived, UNKNOWN_SERVICE);
   if (pad.inDoubt && !SERVED_IN_DOUBT.has(service.name)) return refuse(turn, request.id, arrived, IN_DOUBT);
   if (pad.closed) return refuse(turn, request.id, arrived, EXHAUSTED);
+  if (tariff.perSecond > 0n) {
+    // Time may be all that costs: without value for another second nothing is served.
+    if (turn.available === 0n) return refuse(turn, request.id, arrived, EXHAUSTED);
+    if (turn.budget === 0n) return refuse(turn, request.id, arrived, CAP_EXCEEDED);
+  }
   let served: Served;
   try {
     const body = readBody(service, request.body);

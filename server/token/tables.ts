@@ -83,3 +83,13 @@ CREATE TABLE request (
 CREATE UNIQUE INDEX request_id ON request (pad, id);
 `,
 };
+
+/** What came later. */
+export const laterTokenTables: Migration = {
+  name: "token 2",
+  sql: `
+ALTER TABLE pad ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;  -- boxes of down below it are not sent: some went with a database
+ALTER TABLE pad ADD COLUMN torn INTEGER NOT NULL DEFAULT 0;  -- 1: what comes up may be the rest of a run that went likewise
+CREATE TABLE burning (pad INTEGER PRIMARY KEY) STRICT;        -- of these some pages are used and not burned yet
+`,
+};

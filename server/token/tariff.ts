@@ -17,6 +17,8 @@ export interface Tariff {
   readonly perBox: bigint;
   /** For 1,024 pad bytes, both ways, rounded up for each request. */
   readonly perKiB: bigint;
+  /** For each second of a link that has begun, debited with what is said in it. */
+  readonly perSecond: bigint;
   /** The services that are sold, and what each costs. */
   readonly services: ReadonlyMap<string, bigint>;
 }

@@ -1,8 +1,9 @@
 // What an operator does with tokens: looks at them, activates them once their device is filled, holds and cancels them, pays
-// in, and resolves a doubt. Each is one transaction. A running server notices: the epoch of the row has risen, so a link of
+// in, and resolves a doubt. A token is named as its pad is, or as "number:" and the number that its owner chose. Each is one transaction. A running server notices: the epoch of the row has risen, so a link of
 // that token commits nothing more.
 
 import type { AccountId } from "../ledger/index.ts";
+import { numberOfPad, registeredPad } from "../service/index.ts";
 import type { TokenServer } from "./core.ts";
 import { TokenError } from "./errors.ts";
 import { bytesLeft, type Pad, type PadState } from "./pads.ts";
@@ -11,6 +12,8 @@ import { isTied } from "./tariff.ts";
 /** A token as its operator sees it. Money in minor units, marks in bytes. */
 export interface TokenView {
   readonly name: string;
+  /** That its owner chose at first use, or null. */
+  readonly number: string | null;
   readonly state: PadState;
   readonly asset: string;
   readonly tariff: string;
@@ -112,16 +115,24 @@ function change(
   server.seat(pad.pad)?.link?.displace();
 }
 
+const OWNERS_NUMBER = "number:";
+
 function named(server: TokenServer, name: string): Pad {
-  const pad = server.pads.named(name);
+  const pad = name.startsWith(OWNERS_NUMBER) ? numbered(server, name) : server.pads.named(name);
   if (pad === undefined) throw new TokenError("TOKEN_UNKNOWN", { name });
   return pad;
+}
+
+function numbered(server: TokenServer, name: string): Pad | undefined {
+  const pad = registeredPad(server.store, name.slice(OWNERS_NUMBER.length));
+  return pad === null ? undefined : server.pads.load(pad);
 }
 
 function view(server: TokenServer, pad: Pad): TokenView {
   const { name, state, asset, tariff, account, inDoubt, closed, padLength, up, down, released, split, receipt } = pad;
   return {
     name,
+    number: numberOfPad(server.store, pad.pad),
     state,
     asset,
     tariff,

@@ -23,7 +23,7 @@ import { earningsAccount } from "../service/index.ts";
 import { type Kept, keptFrom } from "./answers.ts";
 import type { TokenServer } from "./core.ts";
 import { grantFor } from "./grant.ts";
-import { keepAlive, mayBurn } from "./keep.ts";
+import { mayBurn } from "./keep.ts";
 import { bytesLeft, downRoom, type Pad, Stale } from "./pads.ts";
 import { isTied, type Tariff, worthAt } from "./tariff.ts";
 
@@ -40,6 +40,7 @@ export class NoRoom extends Error {}
 /** Less than the shortest request, or the shortest answer, takes of the pad. */
 const SMALLEST_RUN_BYTES = 80;
 const KEY_BYTES = 32;
+const SECOND_MS = 1000;
 
 /** The slice of one box; turns never overlap, and none leaves anything in it. */
 const slice = new Uint8Array(KEY_BYTES + TEXT_MAX_BYTES);
@@ -53,6 +54,8 @@ export class Turn {
   /** What may still be debited in this link. */
   budget: bigint;
   readonly #before: Pad;
+  /** Whole pages came to be used. */
+  #burns = false;
   #balance: { readonly balance: bigint; readonly held: bigint } | null = null;
   #kept: Kept | null = null;
 
@@ -220,6 +223,22 @@ export class Turn {
     this.debit(amount, this.server.account("fees", this.pad.asset), "pad");
   }
 
+  /**
+   * Debits each second of a link that has begun since `paidTo`, as far as the cap and the value go. Returns up to when it is
+   * paid. A clock that steps cannot make it more than a link may be silent, nor keep it from going on.
+   */
+  settleTime(paidTo: number): number {
+    const { perSecond } = this.tariff;
+    const now = this.server.clock.now();
+    const from = paidTo > now + SECOND_MS ? now : Math.max(paidTo, now - this.server.config.limits.idleMs);
+    if (perSecond === 0n || now < from) return from;
+    const seconds = Math.floor((now - from) / SECOND_MS) + 1;
+    const owed = [perSecond * BigInt(seconds), this.budget, this.available];
+    const amount = owed.reduce((least, each) => (each < least ? each : least));
+    this.debit(amount, this.server.account("fees", this.pad.asset), "time", "time");
+    return from + seconds * SECOND_MS;
+  }
+
   /** The account of what its owner earned and lets pay a part of the traffic; null for nearly all. */
   get earnings(): AccountId | null {
     const seat = this.server.seat(this.pad.pad);
@@ -259,7 +278,7 @@ export class Turn {
     pad.receiptCall = pad.linked;
   }
 
-  /** Gives the device more room, when it is short of it, or asks for it. */
+  /** Gives the device more room, when it comes to the end of it, or asks for it. */
   grant(asked: boolean): void {
     const split = grantFor(this.pad, asked);
     if (split === null) return;
@@ -271,11 +290,12 @@ export class Turn {
   write(): void {
     this.server.pads.move(this.pad, this.#before);
     this.server.note(this.pad);
-    this.server.wrote(this.pad);
+    this.#burns = mayBurn(this.server, this.#before, this.pad);
+    if (this.#burns) this.server.burning.note(this.pad);
   }
 
   /** What a turn leaves to do when it is durable. */
   afterwards(): void {
-    if (mayBurn(this.server, this.#before, this.pad)) keepAlive(this.server, this.pad);
+    if (this.#burns) this.server.burning.keep(this.pad);
   }
 }

@@ -1,6 +1,6 @@
 // What can go wrong with the twins at rest and with the log of limits: disks, keys, and files that are not what they were.
 
-import { TearpadError, type Words } from "../../host/protocol/index.ts";
+import { type Kinds, TearpadError } from "../../host/protocol/index.ts";
 
 type OfPad = { pad: string };
 type OfPath = { path: string };
@@ -27,9 +27,7 @@ export type VaultErrorCode = keyof VaultFacts;
 /** An error of the vault or of the limits. */
 export class VaultError<C extends VaultErrorCode = VaultErrorCode> extends TearpadError<C, VaultFacts[C]> {
   constructor(code: C, facts: VaultFacts[C], cause?: unknown) {
-    const { message, pad, advice } = ERRORS[code];
-    super(code, facts, { message: message(facts), pad, advice }, cause);
-    this.name = "VaultError";
+    super(code, facts, ERRORS[code], cause);
   }
 }
 
@@ -61,14 +59,10 @@ export function errno(error: unknown): string | null {
 const FULL: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 const READ_ONLY: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "SQLITE_READONLY"]);
 
-interface Kind<Facts> extends Omit<Words, "message"> {
-  message(facts: Facts): string;
-}
-
 const UNTOUCHED = "No pad bytes were used, nothing was burned, and no money moved.";
 const MOVE = "Retire this pad, and issue a new one with the balance of the old: pads are never restored, money is.";
 
-const ERRORS: { readonly [C in VaultErrorCode]: Kind<VaultFacts[C]> } = {
+const ERRORS: Kinds<VaultFacts> = {
   VAULT_MISSING: {
     message: ({ path }) => `There is no vault at ${path}.`,
     pad: UNTOUCHED,

@@ -1,45 +1,59 @@
 /**
- * The limits of many pads in little memory: at most 48 bytes a pad, so that a million of them are not a million objects. Entries
- * lie one after the other in one array of words, found through a hash table of their numbers.
+ * The limits of many pads in little memory: at most 42 bytes a pad, so that a million of them are not a million objects. Entries
+ * are seven words each, in blocks that never move, found through a hash table of their numbers. An entry comes in as the
+ * words that the log has of it, so that nobody spells a name to look it up.
  */
 import type { LimitEntry } from "./limits.ts";
 
 /** Words of an entry: the pad's name, then the fields. */
 const WORDS = 7;
 const FIELDS = ["heard", "up", "down", "split", "receipt"] as const satisfies readonly (keyof LimitEntry)[];
-const NAME = /^[0-9a-f]{16}$/;
+/** Bytes of an entry, here and in the log. */
+export const ENTRY_BYTES: number = 4 * WORDS;
+/** Entries of a block: 2^8. */
+const BLOCK_BITS = 8;
+const BLOCK_MASK = (1 << BLOCK_BITS) - 1;
+
+/** The words of an entry: two of the name, then heard, up, down, split and receipt. */
+export type LimitWords = Uint32Array;
 
 export class LimitTable implements ReadonlyMap<string, LimitEntry> {
   size = 0;
-  private words: Uint32Array = new Uint32Array(64 * WORDS);
+  private readonly blocks: Uint32Array[] = [];
   /** Number of an entry + 1, or 0; at least a third is free. */
   private index: Uint32Array = new Uint32Array(128);
 
   get(pad: string): LimitEntry | undefined {
-    const entry = this.find(pad);
-    return entry === -1 ? undefined : this.entry(entry);
+    const entry = this.find(...nameOf(pad));
+    return entry === -1 ? undefined : entryOf(this.words(entry));
   }
 
   has(pad: string): boolean {
-    return this.find(pad) !== -1;
+    return this.find(...nameOf(pad)) !== -1;
   }
 
   /** Whether any field is above what is known of this pad, or nothing is. */
-  isRaisedBy(limit: LimitEntry): boolean {
-    const entry = this.find(limit.pad);
-    return entry === -1 || FIELDS.some((field, i) => limit[field] > (this.words[entry * WORDS + 2 + i] as number));
+  isRaisedBy(limit: LimitWords): boolean {
+    const entry = this.find(limit[0] as number, limit[1] as number);
+    if (entry === -1) return true;
+    const known = this.words(entry);
+    return limit.some((word, i) => i >= 2 && word > (known[i] as number));
   }
 
   /** Raises every field of this pad to at least what `limit` says. */
-  raise(limit: LimitEntry): void {
-    const found = this.find(limit.pad);
-    const at = (found === -1 ? this.add(limit.pad) : found) * WORDS + 2;
-    for (const [i, field] of FIELDS.entries()) {
-      const value = limit[field];
-      if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32)
-        throw new Error(`${field} has 32 bits, not ${value}`);
-      if (value > (this.words[at + i] as number)) this.words[at + i] = value;
+  raise(limit: LimitWords): void {
+    const found = this.find(limit[0] as number, limit[1] as number);
+    if (found === -1) {
+      this.add(limit);
+      return;
     }
+    const known = this.words(found);
+    for (let i = 2; i < WORDS; i++) if ((limit[i] as number) > (known[i] as number)) known[i] = limit[i] as number;
+  }
+
+  /** Every entry as it stands, for who does not change it. */
+  *rows(): Generator<LimitWords, void, undefined> {
+    for (let entry = 0; entry < this.size; entry++) yield this.words(entry);
   }
 
   forEach(run: (limit: LimitEntry, pad: string, map: ReadonlyMap<string, LimitEntry>) => void): void {
@@ -51,7 +65,7 @@ export class LimitTable implements ReadonlyMap<string, LimitEntry> {
   }
 
   *values(): MapIterator<LimitEntry> {
-    for (let entry = 0; entry < this.size; entry++) yield this.entry(entry);
+    for (const words of this.rows()) yield entryOf(words);
   }
 
   *entries(): MapIterator<[string, LimitEntry]> {
@@ -62,38 +76,35 @@ export class LimitTable implements ReadonlyMap<string, LimitEntry> {
     return this.entries();
   }
 
-  private entry(number: number): LimitEntry {
-    const [high, low, heard, up, down, split, receipt] = this.words.subarray(number * WORDS, (number + 1) * WORDS);
-    const pad = [high, low].map((word) => (word as number).toString(16).padStart(8, "0")).join("");
-    return { pad, heard, up, down, split, receipt } as LimitEntry;
+  private words(entry: number): LimitWords {
+    const at = (entry & BLOCK_MASK) * WORDS;
+    return (this.blocks[entry >>> BLOCK_BITS] as Uint32Array).subarray(at, at + WORDS);
   }
 
-  private find(pad: string): number {
-    const [high, low] = wordsOf(pad);
+  private find(high: number, low: number): number {
     for (let place = this.placeOf(high, low); ; place = (place + 1) & (this.index.length - 1)) {
       const entry = (this.index[place] as number) - 1;
-      if (entry === -1 || (this.words[entry * WORDS] === high && this.words[entry * WORDS + 1] === low)) return entry;
+      if (entry === -1) return -1;
+      const block = this.blocks[entry >>> BLOCK_BITS] as Uint32Array;
+      const at = (entry & BLOCK_MASK) * WORDS;
+      if (block[at] === high && block[at + 1] === low) return entry;
     }
   }
 
-  private add(pad: string): number {
+  private add(limit: LimitWords): void {
     const entry = this.size++;
-    if (entry * WORDS === this.words.length) {
-      const larger = new Uint32Array(Math.ceil(entry * 1.25) * WORDS);
-      larger.set(this.words);
-      this.words = larger;
-    }
-    this.words.set(wordsOf(pad), entry * WORDS);
+    if ((entry & BLOCK_MASK) === 0) this.blocks.push(new Uint32Array(WORDS << BLOCK_BITS));
+    this.words(entry).set(limit);
     if (this.size * 3 > this.index.length * 2) {
       this.index = new Uint32Array(2 * this.index.length);
       for (let each = 0; each < entry; each++) this.place(each);
     }
     this.place(entry);
-    return entry;
   }
 
   private place(entry: number): void {
-    let place = this.placeOf(this.words[entry * WORDS] as number, this.words[entry * WORDS + 1] as number);
+    const [high, low] = this.words(entry) as unknown as [number, number];
+    let place = this.placeOf(high, low);
     while (this.index[place] !== 0) place = (place + 1) & (this.index.length - 1);
     this.index[place] = entry + 1;
   }
@@ -104,7 +115,27 @@ export class LimitTable implements ReadonlyMap<string, LimitEntry> {
   }
 }
 
-function wordsOf(pad: string): [high: number, low: number] {
+/** An entry in words. */
+export function wordsOf(limit: LimitEntry): LimitWords {
+  const words = new Uint32Array(WORDS);
+  words.set(nameOf(limit.pad));
+  for (const [i, field] of FIELDS.entries()) {
+    const value = limit[field];
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32)
+      throw new Error(`${field} has 32 bits, not ${value}`);
+    words[2 + i] = value;
+  }
+  return words;
+}
+
+function entryOf([high, low, heard, up, down, split, receipt]: LimitWords): LimitEntry {
+  const pad = [high, low].map((word) => (word as number).toString(16).padStart(8, "0")).join("");
+  return { pad, heard, up, down, split, receipt } as LimitEntry;
+}
+
+const NAME = /^[0-9a-f]{16}$/;
+
+function nameOf(pad: string): [high: number, low: number] {
   if (!NAME.test(pad)) throw new Error("The name of a pad is 16 hex digits");
   return [Number.parseInt(pad.slice(0, 8), 16), Number.parseInt(pad.slice(8), 16)];
 }

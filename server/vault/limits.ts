@@ -19,7 +19,7 @@ import { crc32 } from "node:zlib";
 import { type Disk, systemDisk } from "./disk.ts";
 import { onDisk, VaultError } from "./errors.ts";
 import { createWhole, openExisting, readAt, removeIfThere, syncName, writeSynced } from "./file.ts";
-import { LimitTable } from "./limit-table.ts";
+import { ENTRY_BYTES, LimitTable, type LimitWords, wordsOf } from "./limit-table.ts";
 
 /** How far a pad was used, as far as was made known; all numbers have 32 bits. */
 export interface LimitEntry {
@@ -45,8 +45,9 @@ export interface LimitsOptions {
 
 const HEADER = 16;
 const VERSION = 1;
-const ENTRY = 40;
-const CRC_AT = ENTRY - 4;
+const WORDS_AT = 8;
+const CRC_AT: number = WORDS_AT + ENTRY_BYTES;
+const ENTRY: number = CRC_AT + 4;
 const HEAD: Buffer = Buffer.alloc(HEADER);
 HEAD.write("TPLIMITS");
 HEAD.writeUInt32LE(VERSION, 8);
@@ -105,24 +106,25 @@ export class Limits {
 
   /** Takes an entry for the next sync(). */
   note(limit: LimitEntry): void {
-    if (this.table.isRaisedBy(limit)) this.noted.raise(limit);
+    const words = wordsOf(limit);
+    if (this.table.isRaisedBy(words)) this.noted.raise(words);
   }
 
   /**
    * Makes what was noted durable, in one write and one sync; without anything new it does nothing. When it throws, what was
-   * noted is dropped, and may be in the file or not.
+   * noted may be in the file or not, and waits for the next one.
    * @throws VaultError VAULT_FULL, VAULT_READ_ONLY, VAULT_FAILED, VAULT_BUSY, LIMITS_MISSING when the file was taken away
    */
   sync(): void {
     const { noted } = this;
     if (noted.size === 0) return;
-    this.noted = new LimitTable();
     // Behind torn bytes nothing is written: only at the end can they be told from damage.
     if (this.log.torn) this.compact();
     this.append(noted);
+    this.noted = new LimitTable();
   }
 
-  /** The field-wise maximum of every pad over the entries of all processes: a view that goes on changing, 48 bytes a pad. */
+  /** The field-wise maximum of every pad over the entries of all processes: a view that goes on changing. */
   latest(): ReadonlyMap<string, LimitEntry> {
     this.catchUp();
     return this.table;
@@ -225,7 +227,7 @@ export class Limits {
         if (log.read === before && after === before + bytes.length) log.read = after;
       });
     } while (this.reopenIfReplaced());
-    for (const limit of limits.values()) this.table.raise(limit);
+    for (const limit of limits.rows()) this.table.raise(limit);
   }
 
   private reopenIfReplaced(): boolean {
@@ -256,7 +258,7 @@ function openLog(disk: Disk, path: string, how: "append" | "read"): Log {
 }
 
 /** Hands over the entries from where the log was last read to its end. */
-function readLog(disk: Disk, path: string, log: Log, take: (limit: LimitEntry) => void): void {
+function readLog(disk: Disk, path: string, log: Log, take: (limit: LimitWords) => void): void {
   const end = onDisk("read", path, () => disk.size(log.file));
   const chunk = Buffer.alloc(Math.min(CHUNK, end - log.read));
   for (let at = log.read; at + ENTRY <= end; ) {
@@ -290,24 +292,30 @@ function isEntry(bytes: Buffer): boolean {
   return bytes.readUInt16LE(0) === MAGIC && bytes.readUInt32LE(CRC_AT) === crc32(bytes.subarray(0, CRC_AT));
 }
 
-function decode(entry: Buffer): LimitEntry {
-  const [heard, up, down, split, receipt] = [16, 20, 24, 28, 32].map((at) => entry.readUInt32LE(at)) as Five;
-  return { pad: entry.toString("hex", 8, 16), heard, up, down, split, receipt };
+/** The name is eight bytes in the order of its digits, and the fields are numbers like all others. */
+function decode(entry: Buffer): LimitWords {
+  for (let i = 0; i < decoded.length; i++) {
+    const at = WORDS_AT + 4 * i;
+    decoded[i] = i < 2 ? entry.readUInt32BE(at) : entry.readUInt32LE(at);
+  }
+  return decoded;
 }
+
+const decoded: LimitWords = new Uint32Array(ENTRY_BYTES / 4);
 
 function encode(limits: LimitTable, durable: number): Buffer {
   const bytes = Buffer.alloc(limits.size * ENTRY);
   let at = 0;
-  for (const { pad, heard, up, down, split, receipt } of limits.values()) {
+  for (const words of limits.rows()) {
     const entry = bytes.subarray(at, at + ENTRY);
     entry.writeUInt16LE(MAGIC);
     entry.writeUIntLE(durable, 2, 6);
-    entry.write(pad, 8, "hex");
-    for (const [i, value] of [heard, up, down, split, receipt].entries()) entry.writeUInt32LE(value, 16 + 4 * i);
+    for (const [i, word] of words.entries()) {
+      if (i < 2) entry.writeUInt32BE(word, WORDS_AT + 4 * i);
+      else entry.writeUInt32LE(word, WORDS_AT + 4 * i);
+    }
     entry.writeUInt32LE(crc32(entry.subarray(0, CRC_AT)), CRC_AT);
     at += ENTRY;
   }
   return bytes;
 }
-
-type Five = [number, number, number, number, number];

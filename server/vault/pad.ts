@@ -13,6 +13,8 @@ const atRest: Buffer = Buffer.alloc(PAGE_AT_REST);
 
 export class Pad {
   cover: Cover;
+  /** Whether it was asked for since the vault looked at it last. */
+  used = false;
   /** Pages that may be read: those that have keys, less those whose keys are to be forgotten. */
   alive: readonly Range[];
   private readonly disk: Disk;
@@ -47,7 +49,6 @@ export class Pad {
     for (const [number, page] of this.pages) {
       if (!contains(this.alive, number)) this.forgetPage(number, page);
     }
-    this.cover.tree.forgetWalks();
   }
 
   /** Takes a newer cover of the same pad and overwrites the one that was. */

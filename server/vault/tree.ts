@@ -26,7 +26,7 @@ export class KeyTree {
   private readonly pages: number;
   /** Levels below the root. */
   private readonly depth: number;
-  /** What the last walks down passed, by level: the next page is seldom far away. */
+  /** What the last walks down passed, two of each level, the latest first: the next page of up, or of down, is seldom far away. */
   private readonly walked: (Children | undefined)[] = [];
 
   constructor(pages: number, nodes: ReadonlyMap<number, Buffer>) {
@@ -71,11 +71,6 @@ export class KeyTree {
   /** Overwrites every key. Nothing can be asked of this tree any more. */
   forget(): void {
     for (const key of this.nodes.values()) key.fill(0);
-    this.forgetWalks();
-  }
-
-  /** Overwrites what was derived and not kept. */
-  forgetWalks(): void {
     for (const children of this.walked) children?.keys.fill(0);
     this.walked.length = 0;
   }
@@ -96,16 +91,26 @@ export class KeyTree {
     const kept = this.nodes.get(node);
     if (kept !== undefined) return kept;
     if (level === 0) return null;
-    const parent = node >>> 1;
-    let children = this.walked[level];
+    const { keys } = this.children(node >>> 1, level) ?? {};
+    const half = (node & 1) * KEY_SIZE;
+    return keys?.subarray(half, half + KEY_SIZE) ?? null;
+  }
+
+  /** The children, at this level, of a node. */
+  private children(parent: number, level: number): Children | null {
+    const { walked } = this;
+    const at = 2 * level;
+    const latest = walked[at];
+    if (latest?.parent === parent) return latest;
+    let children = walked[at + 1];
     if (children?.parent !== parent) {
       const key = this.key(parent, level - 1);
       if (key === null) return null;
       children?.keys.fill(0);
       children = { parent, keys: hash("sha512", key, "buffer") };
-      this.walked[level] = children;
     }
-    const half = (node & 1) * KEY_SIZE;
-    return children.keys.subarray(half, half + KEY_SIZE);
+    walked[at] = children;
+    walked[at + 1] = latest;
+    return children;
   }
 }

@@ -22,7 +22,7 @@ import { destroy, openExisting, readWhole, removeIfThere, syncName, writeAllSync
 import { Pad } from "./pad.ts";
 import { PAGE } from "./page.ts";
 import { common, count, equal, pagesOf, type Range } from "./ranges.ts";
-import { PadWriter } from "./writer.ts";
+import { clearUnfinished, PadWriter } from "./writer.ts";
 
 /** Pads kept open; each has a file and at most four pages in memory. */
 const PADS_OPEN = 1024;
@@ -47,7 +47,7 @@ export class Vault {
   private readonly directory: string;
   private readonly keyPath: string;
   private readonly keys: EpochKeys;
-  /** Open pads; the one that was not used for longest comes first. */
+  /** Open pads, in the order in which they are looked at when one has to go. */
   private readonly pads: Map<string, Pad> = new Map();
   private newestPad: Pad | null = null;
   private readonly burning: Map<string, Pending> = new Map();
@@ -76,14 +76,23 @@ export class Vault {
   }
 
   /**
-   * Begins a new pad. Any process may, also while a server runs.
+   * Begins a new pad, behind what is left of unfinished ones. Any process may, also while a server runs.
    * @param name 16 hex digits
    * @param length bytes, a multiple of 4,096
    * @throws VaultError PAD_EXISTS, VAULT_FULL, VAULT_READ_ONLY, VAULT_FAILED
    */
   create(name: string, length: number): PadWriter {
     if (length <= 0 || length % PAGE !== 0 || length >= 2 ** 32) throw new Error(`A pad cannot have ${length} bytes`);
+    this.clearUnfinished();
     return new PadWriter(this.disk, this.keys, this.path(name), name, length);
+  }
+
+  /**
+   * Clears away what is left of pads whose making ended with its process. Any process may, also while others make pads.
+   * @throws VaultError VAULT_READ_ONLY, VAULT_FAILED
+   */
+  clearUnfinished(): void {
+    clearUnfinished(this.disk, this.directory);
   }
 
   /**
@@ -112,12 +121,12 @@ export class Vault {
   }
 
   /**
-   * Burns the pages of the pads that wait longest, at most 64 pads in one call; durable when it returns. When it throws, what was not burned
-   * waits on. Call it from time to time while pending() is not 0.
+   * Burns the pages of the pads that wait longest, at most 64 pads in one call; durable when it returns their names. When it throws,
+   * what was not burned waits on. Call it from time to time while pending() is not 0.
    * @throws VaultError VAULT_FULL, VAULT_BUSY, VAULT_READ_ONLY, VAULT_FAILED, and for a damaged pad PAD_CORRUPT or PAD_MISSING,
    *   when all others are burned
    */
-  flush(): void {
+  flush(): string[] {
     this.lock();
     const batch: Cover[] = [];
     let failure: unknown = null;
@@ -133,6 +142,16 @@ export class Vault {
     }
     this.rewrite(batch);
     if (failure !== null) throw failure;
+    return batch.map(({ name }) => name);
+  }
+
+  /**
+   * Whether of this pad everything is burned that these bytes do not need.
+   * @throws VaultError PAD_MISSING, PAD_CORRUPT, KEY_WRONG, VAULT_FAILED
+   */
+  hasBurned(name: string, alive: readonly Range[]): boolean {
+    const left = this.pad(name).cover.tree.alive();
+    return equal(left, common(left, pagesOf(alive, PAGE)));
   }
 
   /** Pages that can be read no more but are not burned yet. */
@@ -206,13 +225,28 @@ export class Vault {
   /** An open pad, now the one used last. */
   private pad(name: string): Pad {
     if (this.newestPad?.cover.name === name) return this.newestPad;
-    const open = this.pads.get(name);
-    const pad = open ?? this.openPad(name);
-    if (open !== undefined) this.pads.delete(name);
-    else if (this.pads.size === PADS_OPEN) this.drop(this.pads.keys().next().value as string);
-    this.pads.set(name, pad);
+    let pad = this.pads.get(name);
+    if (pad === undefined) {
+      pad = this.openPad(name);
+      if (this.pads.size === PADS_OPEN) this.dropOne();
+      this.pads.set(name, pad);
+    }
+    pad.used = true;
     this.newestPad = pad;
     return pad;
+  }
+
+  /** Closes the first pad that was not used since it was looked at last. */
+  private dropOne(): void {
+    for (const [name, pad] of this.pads) {
+      if (!pad.used) {
+        this.drop(name);
+        return;
+      }
+      pad.used = false;
+      this.pads.delete(name);
+      this.pads.set(name, pad);
+    }
   }
 
   private openPad(name: string): Pad {

@@ -6,21 +6,23 @@ import { EXITS, exitOf } from "../../cli/exit.ts";
 import { reportOf } from "../../cli/report.ts";
 import { LinkFailure } from "../../host/link/index.ts";
 
-/** What can go wrong with a token, its server and its books, where it is defined. Services' own errors arrive as SERVICE_ERROR. */
+/** What can go wrong with a board, a token, its server and its books, where it is defined. Services' own errors arrive as SERVICE_ERROR. */
 const TABLES = [
+  ["host/boot/errors.ts", "BootFacts"],
   ["host/link/errors.ts", "LinkFacts"],
   ["server/token/errors.ts", "TokenFacts"],
   ["server/store/errors.ts", "StoreFacts"],
   ["server/vault/errors.ts", "VaultFacts"],
   ["server/ledger/errors.ts", "LedgerFacts"],
   ["server/service/errors.ts", "ShelfFacts"],
+  ["server/service/errors.ts", "CounterFacts"],
 ] as const;
 
 /** The names in an interface of a source file. */
 function codesIn(path: string, name: string): string[] {
   const text = readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
   const body = new RegExp(`interface ${name} \\{([\\s\\S]*?)\\n\\}`).exec(text)?.[1] ?? "";
-  return [...body.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, code]) => code as string);
+  return [...body.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, code]) => code as string);
 }
 
 describe("exit codes", () => {
@@ -44,5 +46,6 @@ describe("exit codes", () => {
     const failure = (error: string) => new LinkFailure("SERVICE_ERROR", { error, says: "", charged: 0n, balance: 0n });
     expect(reportOf(failure("NOT_FOUND")).exit).toBe(22);
     expect(reportOf(failure("EXHAUSTED")).exit).toBe(21);
+    expect(reportOf(failure("PAD_EXHAUSTED")).exit).toBe(6);
   });
 });

@@ -1,6 +1,7 @@
 // Operators at work beside a running server, and tokens whose commands end in the middle: what the other end makes of it.
 
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openAddress } from "../../cli/address.ts";
@@ -201,11 +202,13 @@ describe("a sale that ends in the middle", () => {
     await desk.fails(130, "INTERRUPTED", issue, { preload: interrupt });
     const kill = endsAtSync(40, 'process.kill(process.pid, "SIGKILL")');
     expect((await desk.run(issue, { preload: kill })).status).toBe(null);
+    expect(readdirSync(desk.path("srv", "vault")).filter((name) => name.includes(".new")).length).toBe(1);
     expect(await tokens()).toEqual(before);
     expect((await desk.info("unfinished.tearpad")).state).toBe("filling");
     const sold = await shop.json<Token>(issue);
     expect(sold).toMatchObject({ state: "active", balance: "77" });
-    expect(readdirSync(desk.path("srv", "vault")).filter((name) => name.includes("part"))).toEqual([]);
+    expect(readdirSync(desk.path("srv", "vault")).filter((name) => name.includes(".new"))).toEqual([]);
+    expect(readdirSync(desk.path("srv", "vault", "making"))).toEqual([]);
     await shop.audit();
   });
 });
@@ -234,7 +237,7 @@ describe("room for a file", () => {
     expect((await desk.ok(["fetch", "fits", "--device", "small.tearpad"])).equals(desk.read("fits"))).toBe(true);
     const { up } = await desk.info("small.tearpad");
     writeFileSync(desk.path("large"), randomBytes(40_000));
-    const { facts } = await desk.fails(6, "EXHAUSTED", send("large"));
+    const { facts } = await desk.fails(6, "PAD_EXHAUSTED", send("large"));
     expect(facts.needed).toBeGreaterThan(Number(facts.room));
     expect((await desk.info("small.tearpad")).up.used - up.used).toBeLessThan(200);
   });
@@ -257,5 +260,30 @@ describe("the owner's word", () => {
     expect(Number((await shop.show(token)).balance)).toBeLessThan(997);
     await simulator.stop();
     await shop.audit();
+  });
+
+  test("at a terminal the simulator asks who sits there: what is refused is not spent, and Enter presses", async () => {
+    const token = await shop.sell("terminal.tearpad", 1000, "--limit", "3");
+    const person = "process.stdin.isTTY = process.stderr.isTTY = true;";
+    const simulator = desk.start(["sim", token.image, "--tcp", "127.0.0.1:0", "--json"], { preload: person });
+    const told = String((await once(simulator.stdout!, "data"))[0]);
+    const { address } = JSON.parse(told) as { address: string };
+    const answering = async (line: string) => {
+      for (let said = ""; !said.includes("wants its button"); ) said += (await once(simulator.stderr!, "data"))[0];
+      simulator.stdin!.write(line);
+    };
+    simulator.stdin!.write("\n\n"); // Said before anybody asked: it counts for nothing.
+    const call = ["call", "--cap", "500", "--device", address];
+    const refused = answering("n\n");
+    expect((await desk.fails(20, "PRESENCE_REFUSED", call)).facts.refused).toBe(true);
+    await refused;
+    const pressed = answering("\n");
+    await desk.ok(call);
+    await pressed;
+    expect((await shop.show(token)).calls).toBe(1);
+    const ended = once(simulator, "exit");
+    simulator.kill("SIGINT");
+    await ended;
+    await desk.fails(2, "USAGE", ["sim", token.image, "--presence", "perhaps"]);
   });
 });

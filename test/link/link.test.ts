@@ -154,17 +154,17 @@ describe("room", () => {
     const before = server.boxes;
     await expect(link.request("echo", bytes(30_000))).rejects.toEqual(failure("NEED_GRANT"));
     // What asked for the grant is the one box that went.
-    expect(server.boxes - before).toBe(1);
+    expect([server.boxes - before, server.asked]).toEqual([1, 1]);
     expect(server.charged).toEqual([]);
     expect((await link.request("echo", "small")).body).toBe("small");
     expect(await link.pending()).toEqual([]);
     await link.close();
   });
 
-  test("that is not there at all refuses the request with nothing used", async () => {
+  test("T-03 that is not there at all refuses the request whole, with nothing used", async () => {
     const { server, device, options } = await bench();
     const link = await openLink(device, options);
-    await expect(link.request("echo", bytes(400_000))).rejects.toEqual(failure("EXHAUSTED"));
+    await expect(link.request("echo", bytes(400_000))).rejects.toEqual(failure("PAD_EXHAUSTED"));
     expect(server.boxes).toBe(0);
     await link.close();
   });

@@ -57,6 +57,8 @@ export class ModelServer {
   up = 0;
   down = 0;
   released = 0;
+  /** Down below this mark went with a database. */
+  lost = 0;
   split: number;
   balance: bigint;
   lastCall = 0;
@@ -72,6 +74,8 @@ export class ModelServer {
   /** Grants are given when the room up is less than this. */
   grantBelow = 0;
   grantStep = 0;
+  /** How often a grant was asked for. */
+  asked = 0;
   /** The text of a list of addresses that READY is answered with. */
   addressText: Uint8Array | null = null;
   /** Calls are refused; the value is closed; answers are no CBOR. */
@@ -138,6 +142,7 @@ export class ModelServer {
         lastCall: this.lastCall,
         receiptSequence: this.receiptSequence,
         unfinished: this.#parts.length,
+        lost: this.lost,
       });
       const offset = slotOffset(shape, "low", slot) + WELCOME_AT;
       const welcome = sealItem(this.issue, "down", offset, "welcome", pad.subarray(offset, offset + 80), text);
@@ -197,6 +202,7 @@ export class ModelServer {
       const state = decodeState(text);
       if (state === null) return false;
       this.#release(state.down);
+      if (state.wantsRoom) this.asked++;
       const raised = state.cap - (this.caps.at(-1) as bigint);
       link.open += raised;
       this.caps[this.caps.length - 1] = state.cap;

@@ -7,7 +7,14 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 import { type Device, DriverError, openDevice } from "../../host/driver/index.ts";
 import { isLinkFailure, type LinkEvent, type LinkOptions, openLink } from "../../host/link/index.ts";
-import { cancelToken, holdToken, resolveDoubt, type Server, type ServerOptions } from "../../server/index.ts";
+import {
+  activateToken,
+  cancelToken,
+  holdToken,
+  resolveDoubt,
+  type Server,
+  type ServerOptions,
+} from "../../server/index.ts";
 import { lineTo } from "../../simulator/index.ts";
 import { scratchDirectory } from "../host/pair.ts";
 import { config, MONEY, newServer, startServer, stop } from "../server/token/world.ts";
@@ -239,6 +246,28 @@ describe("a call", () => {
     await refused(server);
     const after = await device.info();
     expect({ ...after, failedTags: 0 }).toEqual({ ...before, failedTags: 0 });
+  });
+
+  test("a token that is held while it has a link learns that the server ended it, and goes on when it is taken again", async () => {
+    const server = await newServer();
+    const token = await issueToken(server);
+    const device = await deviceOf(token.machine);
+    const options = await optionsFor(server);
+    const link = await openLink(device, options);
+    await link.request("echo", noise(10));
+    holdToken(server.token, token.name);
+    const lost = await link.request("echo", noise(10)).catch((error: unknown) => error);
+    expect(lost).toMatchObject({ code: "LINK_LOST", facts: { reason: "the server ended it, and takes no other" } });
+    expect((lost as Error).cause).toMatchObject({ code: "CALL_REFUSED", facts: { linked: true } });
+    expect(String((lost as Error).cause)).toMatch(/ended the link/);
+    const closed = await link.close().catch((error: unknown) => error);
+    expect(closed).toMatchObject({ code: "CALL_REFUSED", pad: expect.stringMatching(/kept on this disk/) });
+    activateToken(server.token, token.name);
+    const again = await openLink(device, options);
+    const pending = await again.pending();
+    expect(await Promise.all(pending.map(({ answer }) => answer()))).toHaveLength(1);
+    await again.close();
+    await agree(server, token);
   });
 
   test("T-23 of a token that has a link is refused as long as that link is used", async () => {

@@ -1,5 +1,6 @@
 // Many low ends at once, for measurements (bench/server.ts): they ask a server over TCP, in a thread of their own, each with
-// one request on its way. They read no more of an answer than they must, so that the server is what is measured.
+// as many requests on their way as it is told. They read no more of an answer than they must, so that the server is what is
+// measured.
 
 import { connect, type Socket } from "node:net";
 import { performance } from "node:perf_hooks";
@@ -17,6 +18,8 @@ export interface DevicesTask {
   /** How long it asks, and how often a device asks at most. */
   readonly seconds: number;
   readonly most: number;
+  /** Requests of a device that are on their way at once. */
+  readonly inFlight: number;
   /** Answers after which a device says what it has released. */
   readonly releaseEvery: number;
 }
@@ -57,21 +60,21 @@ async function main(): Promise<void> {
 class Device {
   readonly #low: LowEnd;
   readonly #socket: Socket;
+  readonly #task: DevicesTask;
   readonly #request: Uint8Array;
-  readonly #releaseEvery: number;
-  readonly #most: number;
   readonly #reader = new ItemReader();
   #onItem: (kind: string, bytes: Uint8Array) => void = () => {};
+  #onItems: () => void = () => {};
   #count = 0;
 
   private constructor(low: LowEnd, socket: Socket, task: DevicesTask) {
     this.#low = low;
     this.#socket = socket;
+    this.#task = task;
     this.#request = task.request.slice();
-    this.#releaseEvery = task.releaseEvery;
-    this.#most = task.most;
     socket.on("data", (bytes) => {
       for (const { kind, bytes: item } of this.#reader.push(bytes)) this.#onItem(kind, item);
+      this.#onItems();
     });
   }
 
@@ -91,17 +94,17 @@ class Device {
 
   /** Asks again and again until then. */
   ask(end: number, latencies: number[]): Promise<void> {
+    const { most, inFlight } = this.#task;
     return new Promise((resolve, reject) => {
-      let begun = 0;
+      /** When the requests that are on their way left, oldest first. */
+      const begun: number[] = [];
       let first: Uint8Array | null = null;
-      const next = () => {
-        begun = performance.now();
-        if (begun >= end || this.#count === this.#most) return resolve();
-        new DataView(this.#request.buffer).setUint32(ID_AT, ++this.#count, true);
-        const releases = this.#count % this.#releaseEvery === 0;
-        if (releases) this.#low.release();
-        const state = releases ? [this.#low.state()] : [];
-        this.#socket.write(Buffer.concat([...state, ...this.#low.sealRun(this.#request)]));
+      this.#onItems = () => {
+        const now = performance.now();
+        const boxes: Uint8Array[] = [];
+        for (; begun.length < inFlight && now < end && this.#count < most; begun.push(now)) boxes.push(...this.#next());
+        if (boxes.length > 0) this.#socket.write(Buffer.concat(boxes));
+        else if (begun.length === 0) resolve();
       };
       this.#onItem = (kind, item) => {
         const heard = this.#low.open(item);
@@ -112,12 +115,20 @@ class Device {
         // "ok" stands behind the id, and is true.
         if (first[24] !== 0xf5) return reject(new Error(`a refusal: ${Buffer.from(first).toString("latin1")}`));
         first = null;
-        latencies.push(performance.now() - begun);
-        next();
+        latencies.push(performance.now() - begun.shift()!);
       };
       this.#socket.on("close", () => reject(new Error("a line ended")));
-      next();
+      this.#onItems();
     });
+  }
+
+  /** The boxes of the next request, and before them from time to time what is released. */
+  #next(): Uint8Array[] {
+    new DataView(this.#request.buffer).setUint32(ID_AT, ++this.#count, true);
+    const boxes = this.#low.sealRun(this.#request);
+    if (this.#count % this.#task.releaseEvery !== 0) return boxes;
+    this.#low.release();
+    return [...boxes, this.#low.state()];
   }
 
   close(): void {

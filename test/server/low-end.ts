@@ -158,13 +158,11 @@ export class LowEnd {
   }
 
   /** A STATE: what is released, and the cap, raised by `more`. */
-  state(o: { more?: bigint; ends?: boolean } = {}): Uint8Array {
+  state(o: { more?: bigint; ends?: boolean; wantsRoom?: boolean } = {}): Uint8Array {
     this.cap += o.more ?? 0n;
-    const { released: down, cap } = this;
-    return this.seal(
-      "state",
-      encodeState({ down, receiptSequence: this.receipt.sequence, cap, ends: o.ends ?? false }),
-    );
+    const { released: down, cap, receipt } = this;
+    const { ends = false, wantsRoom = false } = o;
+    return this.seal("state", encodeState({ down, receiptSequence: receipt.sequence, cap, ends, wantsRoom }));
   }
 
   /** Opens the box that comes next down, or the first one behind a gap that the welcome announced; null: it is neither. */
@@ -172,7 +170,7 @@ export class LowEnd {
     const shape = itemShape(item);
     if (shape === null) return null;
     const cost = boxCost(shape.textLength, this.shape.burnUnit);
-    for (const mark of [this.down, this.#welcome?.down ?? 0]) {
+    for (const mark of [this.down, this.#welcome?.lost ?? 0]) {
       if (mark < this.down) continue;
       const text = this.#openAt(downEnd(this.shape) - mark - cost, item);
       if (text === null) continue;

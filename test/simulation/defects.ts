@@ -12,6 +12,7 @@ export interface SimulatedDefect extends Defect {
 const KILLS: readonly Fault[] = ["server killed after a commit", "server killed between writes", "connection cut"];
 const LINES: readonly Fault[] = ["connection cut", "message lost", "message repeated"];
 const RESTORED: readonly Fault[] = ["database restored"];
+const RESTORED_CUT: readonly Fault[] = ["database restored", "connection cut"];
 
 export const DEFECTS: readonly SimulatedDefect[] = [
   // What a request costs.
@@ -125,8 +126,8 @@ export const DEFECTS: readonly SimulatedDefect[] = [
   {
     name: "after a restore down begins where the database says",
     file: "server/token/recover.ts",
-    from: "pad.down = Math.max(pad.down, limit.down);",
-    to: "",
+    from: "pad.down = pad.lost = limit.down;",
+    to: "pad.lost = limit.down;",
     shows: RESTORED,
   },
   {
@@ -135,6 +136,27 @@ export const DEFECTS: readonly SimulatedDefect[] = [
     from: "pad.receipt = Math.max(pad.receipt, limit.receipt);",
     to: "",
     shows: RESTORED,
+  },
+  {
+    name: "after a restore a welcome that is true no more is told again",
+    file: "server/token/recover.ts",
+    from: "pad.welcome = null;",
+    to: "",
+    shows: RESTORED_CUT,
+  },
+  {
+    name: "after a restore a welcome does not say what of down is lost",
+    file: "server/token/recover.ts",
+    from: "pad.down = pad.lost = limit.down;",
+    to: "pad.down = limit.down;",
+    shows: RESTORED_CUT,
+  },
+  {
+    name: "after a restore the rest of a run counts as a request",
+    file: "server/token/recover.ts",
+    from: "    pad.torn = true;\n",
+    to: "",
+    shows: ["database restored", "message lost", "device's power cut"],
   },
   {
     name: "the limits are not written",
@@ -182,16 +204,23 @@ export const DEFECTS: readonly SimulatedDefect[] = [
   {
     name: "a work that fails leaves what it wrote",
     file: "server/store/store.ts",
-    from: "      this.#sql.undo.run();\n",
+    from: "if (this.#saved) this.#sql.undo.run();",
     to: "",
     shows: [],
   },
   {
     name: "a work counts as done before its commit",
     file: "server/store/store.ts",
-    from: "if (this.#runOne(work)) done.push(work);",
-    to: "if (this.#runOne(work)) work.resolve(work.result);",
+    from: "if (failure === null) done.push(work);",
+    to: "if (failure === null) work.done();",
     shows: ["server's disk full"],
+  },
+  {
+    name: "rows that an undone work has added are written",
+    file: "server/store/entries.ts",
+    from: "    this.values.length = this.#settled;\n",
+    to: "",
+    shows: [],
   },
   {
     name: "memory keeps what an undone work has changed",
@@ -223,6 +252,20 @@ export const DEFECTS: readonly SimulatedDefect[] = [
     shows: [],
   },
   {
+    name: "that used pages wait to be burned is not noted",
+    file: "server/token/turn.ts",
+    from: "if (this.#burns) this.server.burning.note(this.pad);",
+    to: "",
+    shows: KILLS,
+  },
+  {
+    name: "what waited to be burned at a crash goes on waiting",
+    file: "server/token/burning.ts",
+    from: "    this.#takenUp = 0;\n",
+    to: "",
+    shows: KILLS,
+  },
+  {
     name: "new keys get their name before they are synced",
     file: "server/vault/file.ts",
     from: 'for (const [path, file] of open) onDisk("sync", path, () => disk.sync(file));',
@@ -239,8 +282,8 @@ export const DEFECTS: readonly SimulatedDefect[] = [
   {
     name: "the first entry of a pad in the limits is the only one",
     file: "server/vault/limit-table.ts",
-    from: "if (value > (this.words[at + i] as number)) this.words[at + i] = value;",
-    to: "if (found === -1) this.words[at + i] = value;",
+    from: "if ((limit[i] as number) > (known[i] as number)) known[i] = limit[i] as number;",
+    to: "continue;",
     shows: RESTORED,
   },
   // The link.

@@ -44,8 +44,6 @@ export class ServerHost implements Host {
   /** What the clock of the server is ahead of the time. */
   clockOffset = 0;
   readonly blows: Blow[] = [];
-  /** A process of it has ended out of order. */
-  wasKilled = false;
   /** Called when a server serves. */
   onStart: (server: Server) => void = () => {};
   /** Called when a server cannot start. */
@@ -70,6 +68,11 @@ export class ServerHost implements Host {
     copyServer(from, this.#directory);
     HAND.unsynced.clear();
     HAND.strike = (point, moment, written) => this.#write(point, moment, written);
+  }
+
+  /** Where the files of the server are that runs. */
+  get directory(): string {
+    return this.#directory;
   }
 
   get server(): Server | null {
@@ -208,13 +211,14 @@ export class ServerHost implements Host {
     }
     HAND.unsynced.clear();
     process.dead = true;
-    this.wasKilled = true;
     const old = this.#directory;
     this.#directory = left;
     for (const line of process.lines) line.gone();
     this.#time.after(0, () => {
       for (const database of process.databases) if (database.open) database.close();
       for (const file of process.files) closeSync(file);
+      process.databases.clear();
+      process.files.clear();
       rmSync(old, { recursive: true });
     });
     this.#time.after(100 + this.#random.below(RESTART_MS), () => this.#startAgain());

@@ -14,12 +14,16 @@ import { type Place, TROUBLED_MS, type Troubled } from "./place.ts";
 const RARE = 14;
 const MOST_LATE_MS = 3000;
 const FULL_MS = 400;
+/** A restore so soon behind its backup finds the same links. */
+const SOON_MS = 40;
 
 export class Misfortune {
   readonly #world: Troubled;
   readonly #fates: readonly Fault[];
   #snapshots: Map<Place, MachineSnapshot> = new Map();
   #newest: Map<Place, MachineSnapshot> = new Map();
+  /** What waits for a welcome. */
+  #onWelcome: (() => void) | null = null;
   #strikes: { owner: Owner; person: Person; countdown: number; power: boolean } | null = null;
 
   constructor(world: Troubled) {
@@ -151,24 +155,38 @@ export class Misfortune {
 
   #restoreDatabase(): void {
     const { time, random, host } = this.#world;
-    const backups: Backup[] = [];
-    const answers = new Map<Place, Place["record"]["answers"]>();
-    this.#at(() => {
-      const backup = host.backUp();
+    const backups: { readonly backup: Backup; readonly answers: Map<Place, Place["record"]["answers"]> }[] = [];
+    const backUp = () => {
+      const backup = this.#world.calm ? null : host.backUp();
+      const answers = new Map(this.#world.places.map((place) => [place, place.record.answers]));
       if (backup === null) return;
-      backups.push(backup);
-      for (const place of this.#world.places) answers.set(place, place.record.answers);
-    });
-    time.after(1000 + random.below(TROUBLED_MS - 1500), () => {
-      const [backup] = backups;
+      backups.push({ backup, answers });
+      if (random.below(2) === 0) time.after(random.below(SOON_MS), restore);
+    };
+    const restore = () => {
+      const { backup, answers } = backups[random.below(backups.length)] ?? {};
       if (this.#world.calm || backup === undefined || !host.restore(backup)) return;
       this.#world.fired("database restored");
       for (const place of this.#world.places) {
-        const before = answers.get(place)!;
+        const before = answers!.get(place)!;
         for (const id of place.record.answers.keys()) if (!before.has(id)) place.lost.add(id);
         place.record.answers = before;
       }
-    });
+    };
+    for (let n = 1 + random.below(3); n > 0; n--) {
+      this.#at(() => {
+        if (random.below(2) === 0) backUp();
+        else this.#onWelcome = backUp;
+      });
+    }
+    for (let n = 1 + random.below(2); n > 0; n--) time.after(1000 + random.below(TROUBLED_MS - 1500), restore);
+  }
+
+  /** A welcome leaves the server. */
+  welcomed(): void {
+    const happen = this.#onWelcome;
+    this.#onWelcome = null;
+    if (happen !== null) this.#world.time.after(0, happen);
   }
 
   #someone(): Place {

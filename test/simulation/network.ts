@@ -22,7 +22,7 @@ export interface Weather {
   fate(bytes: number): Fate;
   /** Whether the server takes no more for a moment. */
   isSlow(): boolean;
-  record(what: string, bytes: Uint8Array): void;
+  record(what: "up" | "down", bytes: Uint8Array): void;
 }
 
 /** Where lines end on the server's side. */

@@ -41,7 +41,6 @@ export interface Tap {
 const HEADER = 4;
 const TAG = 16;
 const KEY = 32;
-const MOST_GAP = 4096;
 
 export class Observer {
   readonly original: Original;
@@ -209,11 +208,9 @@ class Connection {
     const { shape } = this.#observer.original;
     const cost = boxCost(item.textLength, shape.burnUnit);
     const expected = this.#marks[direction];
-    const jumps = direction === "up" ? (expected === ready.again ? [ready.next] : []) : [this.#welcome!.down];
+    const jumps = direction === "up" ? (expected === ready.again ? [ready.next] : []) : [this.#welcome!.lost];
     const known = this.#observer.marks[direction];
-    // What an older database has lost of down is a gap, which a welcome that comes again does not tell.
-    const most = direction === "down" ? MOST_GAP : 0;
-    for (const mark of candidates([expected, ...jumps, ...known], expected, most)) {
+    for (const mark of [expected, ...jumps, ...known]) {
       const text = this.#open(direction, item, boxOffset(shape, direction, mark, cost));
       if (text === null) continue;
       known.add(mark);
@@ -259,12 +256,6 @@ class Connection {
   get #slotOffset(): number {
     return slotOffset(this.#observer.original.shape, "low", this.#slot);
   }
-}
-
-/** Where to look: at these marks first, then at so many behind one. */
-function* candidates(first: Iterable<number>, from: number, count: number): Generator<number, void, undefined> {
-  yield* first;
-  for (let mark = from + 1; mark <= from + count; mark++) yield mark;
 }
 
 /** The tag that a box with this text must have (SPEC section 2). */

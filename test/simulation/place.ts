@@ -21,6 +21,8 @@ export interface Place {
   /** Answers that an older database, put back, knows nothing of. */
   readonly lost: Set<string>;
   inDoubt: boolean;
+  /** The newest receipt that was made before an older database was put back, 0 when none was. */
+  untrue: number;
   /** Its device may be an older image now. */
   older: boolean;
 }

@@ -6,8 +6,10 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { upBase } from "../../host/protocol/index.ts";
+import { downEnd, type Info, KIND_NUMBER, SLOT_BYTES, upBase } from "../../host/protocol/index.ts";
+import { placesIn } from "../../server/directory.ts";
 import { resolveDoubt, type Server } from "../../server/index.ts";
+import { Vault } from "../../server/vault/index.ts";
 import { Random } from "../../simulator/index.ts";
 import { auditBooks, readToken, servedByFails, sumsAreZero } from "./books.ts";
 import { CLIENT_DISK } from "./client-disk.ts";
@@ -45,6 +47,10 @@ export interface Life {
 const MOST_STEPS = 200_000;
 const MOST_RUNS = 60;
 const PAGE = 4096;
+/** Where the pad begins on the chips of the template. */
+const PAD_AT = 6 * 4096;
+/** Of a pad the server keeps at most this share of down for requests that come again. */
+const RECORDED_SHARE = 64;
 const MOST_CLOSING_STEPS = 10_000;
 
 export interface Options {
@@ -120,6 +126,7 @@ class World implements Troubled, Weather {
       copy: null,
       lost: new Set(),
       inDoubt: false,
+      untrue: 0,
       older: false,
     };
     observer.serviceOf = (id) => (person.asked.get(id) ?? place.copy?.asked.get(id))?.service;
@@ -134,11 +141,14 @@ class World implements Troubled, Weather {
     this.host.onStart = (server) => {
       for (const sentence of auditBooks(server)) this.find(`at start: ${sentence}`);
       const { restored } = server.recovery;
-      // Known and excused: a commit that a full disk refuses leaves the marks of its works in the limits.
-      if (restored > 0 && !this.#mayBeAhead) {
+      if (restored > 0 && this.tally["database restored"] === 0) {
         this.find(`${restored} tokens are ahead of the books, and no older database was put back`);
       }
-      for (const place of this.places) place.inDoubt = readToken(server, place.token.name).row.in_doubt === 1;
+      for (const place of this.places) {
+        const { row } = readToken(server, place.token.name);
+        place.inDoubt = row.in_doubt === 1;
+        if (restored > 0) place.untrue = row.receipt;
+      }
     };
     this.host.onFailure = (error) => this.find(`the server does not start: ${error.stack}`);
     this.host.onLog = (level, facts, sentence) => {
@@ -218,6 +228,10 @@ class World implements Troubled, Weather {
     return connection;
   }
 
+  isLost(person: Person, id: string): boolean {
+    return this.places.find(({ token }) => token === person.token)!.lost.has(id);
+  }
+
   ended(person: Person, how: Ending): void {
     const said = typeof how === "string" ? how : how.code;
     this.trace(`${person.token.tariff} (${person.hand}) ends: ${said}`);
@@ -227,13 +241,9 @@ class World implements Troubled, Weather {
         if (person.olderSaid !== null) this.#olderSaid(place, person);
         // Of two devices with one pad the one that is behind is refused like anybody whom nobody knows.
         if (place.copy !== null && person.runs > MOST_RUNS / 2) person.over ??= said;
-        // Known and excused: marks that are ahead of the books, after a restore or a full disk, leave a gap in down that a client
-        // may not find.
-        const excused = place.copy !== null || this.#mayBeAhead;
-        if (person.over === "SLOTS_EXHAUSTED" && !excused) this.find(`${person.token.tariff} used up its slots`);
-        if (person.runs > MOST_RUNS && this.#mayBeAhead) person.over ??= said;
-        else if (person.runs > MOST_RUNS)
-          this.find(`${person.token.tariff} did not get done in ${MOST_RUNS} runs: ${said}`);
+        if (person.over === "SLOTS_EXHAUSTED" && place.copy === null)
+          this.find(`${person.token.tariff} used up its slots`);
+        if (person.runs > MOST_RUNS) this.find(`${person.token.tariff} did not get done in ${MOST_RUNS} runs: ${said}`);
         if (!person.done) this.#runSoon(person);
       })
       .catch((error) => this.find(`it cannot be looked at: ${error.stack}`));
@@ -244,15 +254,15 @@ class World implements Troubled, Weather {
     this.#misfortune.holdOff(person);
     const seen = await person.look();
     const { server } = this.host;
+    if (seen !== null) this.#mustBeBurned(person, seen.info);
     if (seen === null || server === null || person.olderSaid !== null || place.older) return;
     const books = readToken(server, place.token.name);
     if (place.copy !== null || books.row.in_doubt === 1) return;
     const { receipt, openCaps } = seen.value;
     const most = receipt.balance;
     const least = most > openCaps ? most - openCaps : 0n;
-    // An operator who put an older database back has resolved the doubt in the token's favour: the next receipt says so.
-    const restored = this.tally["database restored"] > 0;
-    if (!restored && (books.balance > most || books.balance < least)) {
+    // What receipts from before a restore say of the books is true no more, when an operator has resolved the doubt.
+    if (receipt.sequence > place.untrue && (books.balance > most || books.balance < least)) {
       this.find(`${place.token.tariff} shows ${least} to ${most}, and has ${books.balance}`);
     }
     const { up, down, split } = seen.info;
@@ -263,6 +273,18 @@ class World implements Troubled, Weather {
     if (books.row.up !== up.used) this.find(`up is ${up.used} at the device and ${books.row.up} at the server`);
     if (books.balance !== most)
       this.find(`a closed link leaves ${most} at the device and ${books.balance} in the books`);
+  }
+
+  /** What a device has used, either way, is on its chip no more. */
+  #mustBeBurned({ machine, token }: Person, { up, down }: Info): void {
+    const [base, end] = [upBase(token.shape), downEnd(token.shape)];
+    for (const [from, length] of [
+      [base, up.used],
+      [end - down.used, down.used],
+    ] as const) {
+      const left = machine.flash.content(PAD_AT + from, length).findIndex((byte) => byte !== 0);
+      if (left !== -1) this.find(`${token.tariff}: the device still has pad byte ${from + left}, which was used`);
+    }
   }
 
   #olderSaid(place: Place, person: Person): void {
@@ -302,25 +324,35 @@ class World implements Troubled, Weather {
   /** What must be true of the whole when nothing is under way. */
   async #conclude(): Promise<void> {
     this.#examineBooks();
-    await this.#drive(this.host.stop());
+    if (this.random.below(2) === 0) await this.#drive(this.host.stop());
+    else this.host.abandon();
     await this.host.start();
     this.#examineBooks();
-    // What waited to be burned when a process was killed is burned when its pad is next used.
-    if (!this.host.wasKilled) for (const place of this.places) this.#examineVault(place);
+    const places = placesIn(this.host.directory);
+    const vault = Vault.open(places.vault, places.epochKey);
+    for (const place of this.places) this.#examineVault(place, vault);
+    vault.close();
     await this.#drive(this.host.stop());
   }
 
-  /** Pages of which every byte was used up are gone from the vault. */
-  #examineVault({ token }: Place): void {
-    const { vault } = this.host.server!.token;
-    const { up } = readToken(this.host.server!, token.name).row;
-    const base = upBase(token.shape);
-    for (let page = Math.ceil(base / PAGE); (page + 1) * PAGE <= base + up; page++) {
-      try {
-        vault.read(token.name, page * PAGE, new Uint8Array(16));
-        this.find(`${token.tariff}: page ${page} is used up, and the vault still has it`);
-      } catch (error) {
-        if ((error as { code?: string }).code !== "PAGE_BURNED") throw error;
+  /** Pages of which every byte was used up are gone from the vault, as somebody else finds it, however the process before has ended. */
+  #examineVault({ token }: Place, vault: Vault): void {
+    const { row } = readToken(this.host.server!, token.name);
+    const [base, end] = [upBase(token.shape), downEnd(token.shape)];
+    const recorded = Math.max(0, row.down - Math.floor(token.shape.padLength / RECORDED_SHARE));
+    const used = [
+      { from: 0, to: SLOT_BYTES * (row.heard - 1) },
+      { from: base, to: base + row.up },
+      { from: end - Math.min(row.released, recorded), to: end },
+    ];
+    for (const { from, to } of used) {
+      for (let page = Math.ceil(from / PAGE); (page + 1) * PAGE <= to; page++) {
+        try {
+          vault.read(token.name, page * PAGE, new Uint8Array(16));
+          this.find(`${token.tariff}: page ${page} is used up, and the vault still has it`);
+        } catch (error) {
+          if ((error as { code?: string }).code !== "PAGE_BURNED") throw error;
+        }
       }
     }
   }
@@ -340,7 +372,6 @@ class World implements Troubled, Weather {
     const server = this.host.server!;
     for (const sentence of auditBooks(server)) this.find(sentence);
     for (const place of this.places) this.#examine(place);
-    if (this.tally["database restored"] > 0) return;
     const served = this.places.flatMap(({ person, copy, record }) =>
       [...person.asked.values(), ...(copy?.asked.values() ?? [])].filter(
         ({ id, service }) => service === "fails" && record.answers.get(id)?.ok,
@@ -365,8 +396,7 @@ class World implements Troubled, Weather {
         else if (refused === null) this.find(`${token.tariff}: ${service} ${id} was never answered`);
         continue;
       }
-      // Of a run that an older database broke in two the server cannot read the rest.
-      if (place.lost.has(id) || (answer.error === "BAD_REQUEST" && this.tally["database restored"] > 0)) continue;
+      if (place.lost.has(id)) continue;
       if (recorded === undefined)
         this.find(`${token.tariff}: ${service} ${id} was answered, and the books have no such answer`);
       else if (
@@ -397,13 +427,9 @@ class World implements Troubled, Weather {
     return this.random.below(40) === 0;
   }
 
-  record(what: string, bytes: Uint8Array): void {
+  record(what: "up" | "down", bytes: Uint8Array): void {
+    if (what === "down" && bytes[2] === KIND_NUMBER.welcome) this.#misfortune.welcomed();
     if (!this.#over) this.#hash.update(`${this.time.now} ${what} ${bytes.length} `).update(bytes);
-  }
-
-  /** Whether the limits may be ahead of the books. */
-  get #mayBeAhead(): boolean {
-    return this.tally["database restored"] > 0 || this.tally["server's disk full"] > 0;
   }
 
   // What is noticed.

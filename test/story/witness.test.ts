@@ -48,7 +48,7 @@ class Talk {
   }
 
   welcomes(marks: { up: number; down: number }, spoil?: Spoil): void {
-    const rest = { notes: 0, released: 0, split: SPLIT, lastCall: 0, receiptSequence: 1, unfinished: 0 };
+    const rest = { notes: 0, released: 0, split: SPLIT, lastCall: 0, receiptSequence: 1, unfinished: 0, lost: 0 };
     const text = welcomeText({ ...marks, ...rest });
     this.down(spoilt(seal("down", this.#at + 16, box.WELCOME, text), spoil));
   }

@@ -152,6 +152,31 @@ test("T-16 T-52 one token sells to another: the buyer pays price and traffic, th
   expectBalanced(server);
 });
 
+test("T-16 what is earned into earnings makes later traffic cheaper by half, until it is used up; what was not delivered, or sold to oneself, does not", async () => {
+  const server = await newServer(config({ ...CHANGES, services: { ...SERVICES, commission: 0 } }));
+  const seller = await linked(server, (await issue(server)).low);
+  const buyer = await linked(server, (await issue(server)).low);
+  const [result, other] = [text("a result"), text("something else")];
+  const digest = new Uint8Array(createHash("sha256").update(result).digest());
+  const offer = { action: "offer", name: "result", price: 5, digest, bytes: result, into: "earnings" };
+  const buy = { action: "buy", name: "result", price: 5, digest };
+  const usual = (await paid(seller, "echo", new Uint8Array(1))).charged;
+  expect(usual).toBe(4);
+
+  expect((await paid(seller, "market", { ...offer, bytes: other })).code).toBe("NOT_VERIFIED");
+  expect(await paid(seller, "market", offer)).toMatchObject({ charged: usual });
+  expect((await paid(seller, "market", buy)).code).toBe("SELF_DEALING");
+  expect((await paid(seller, "echo", new Uint8Array(1))).charged).toBe(usual);
+
+  expect((await paid(buyer, "market", buy)).charged).toBe(5 + usual);
+  // 5 were earned: they pay half of two requests, and what is left of them of the third.
+  const rates: number[] = [];
+  for (let i = 0; i < 4; i++) rates.push((await paid(seller, "echo", new Uint8Array(1))).charged);
+  expect(rates).toEqual([usual / 2, usual / 2, usual - 1, usual]);
+  expect((await paid(buyer, "echo", new Uint8Array(1))).charged).toBe(usual);
+  expectBalanced(server);
+});
+
 test("T-26 T-46 an order is confirmed by a code, and the owner's number finds the pad", async () => {
   const server = await newServer(config(CHANGES));
   const { low } = await issue(server);

@@ -5,8 +5,7 @@ import { existsSync, mkdtempSync, symlinkSync, utimesSync, writeFileSync } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Goods } from "../../../server/service/goods.ts";
-import { registeredPad, SERVICE_CLASSES, ShelfError } from "../../../server/service/index.ts";
+import { findOrder, handOver, registeredPad, SERVICE_CLASSES, ShelfError } from "../../../server/service/index.ts";
 import { Random } from "../../../simulator/random.ts";
 import { Desk, type Token } from "./desk.ts";
 
@@ -93,12 +92,16 @@ describe("T-26 the catalogue", () => {
     const { code } = (await shop.ask(shop.token(1, 10n), "goods", { action: "order", item: "coffee", count: 3 })) as {
       code: string;
     };
-    const goods = shop.service("goods") as unknown as Goods;
-    expect(goods).toBeInstanceOf(Goods);
-    const handOver = (shown: string) => shop.store.transact(() => goods.handOver(shop.store, shown));
-    expect(() => handOver("0000000000000000")).toThrow("no such order");
-    expect(handOver(code)).toEqual({ item: "coffee", count: 3 });
-    expect(() => handOver(code)).toThrow("handed over already");
+    const { store } = shop;
+    for (const wrong of ["0000000000000000", "", code.slice(1), `${code}0`]) {
+      expect(() => handOver(store, wrong)).toThrow(expect.objectContaining({ code: "ORDER_UNKNOWN", facts: {} }));
+    }
+    expect(findOrder(store, code)).toEqual({ item: "coffee", count: 3, handedOver: false });
+    // As somebody may write it down.
+    const read = code.toLowerCase().replaceAll("0", "o").replaceAll("1", "l").replace(/^.{8}/, "$& - ");
+    expect(handOver(store, read)).toEqual({ item: "coffee", count: 3, handedOver: true });
+    expect(() => handOver(store, code)).toThrow(expect.objectContaining({ code: "HANDED_OVER" }));
+    expect(findOrder(store, code)).toMatchObject({ handedOver: true });
     expect(shop.disk().includes(code)).toBe(false);
     await shop.close();
   });

@@ -21,9 +21,11 @@ function setUp(path: string = place()) {
       counts.reads++;
       return select.get(account);
     },
-    write: (account, has) => {
-      counts.writes++;
-      write.run(account, has);
+    write: (changed) => {
+      for (const [account, has] of changed) {
+        counts.writes++;
+        write.run(account, has);
+      }
     },
   });
   const add = (account: number, amount: number) => () => rows.set(account, (rows.get(account) ?? 0) + amount);

@@ -8,7 +8,7 @@ import { expect, test, vi } from "vitest";
 import * as z from "zod";
 import { type Server, showToken } from "../../../server/index.ts";
 import type { SlowService } from "../../../server/service/index.ts";
-import { VaultError } from "../../../server/vault/index.ts";
+import { systemDisk, VaultError } from "../../../server/vault/index.ts";
 import { Caller, expectBalanced, issue, linked, MONEY, newId, newServer, request, Wire } from "./world.ts";
 
 /** Calls again, and sends the boxes again that the server has not opened, as a host does. */
@@ -81,6 +81,22 @@ test("limits that cannot be synced keep everything of their group back; it leave
   }
 });
 
+test("a welcome whose limits could not be synced does not leave without them either, when the same tag comes again", async () => {
+  const server = await newServer();
+  const { low, name } = await issue(server);
+  const { limits } = server.token;
+  const heard = () => limits.latest().get(name)?.heard ?? 0;
+  fullOnce();
+  const first = new Wire(server);
+  first.send(low.call());
+  expect(await first.next()).toBe(null);
+  expect(heard()).toBe(0);
+  const second = new Wire(server);
+  second.send(low.call());
+  expect(low.welcome((await second.next())!.bytes)).not.toBe(null);
+  expect(heard()).toBe(1);
+});
+
 test("a token whose twin is lost is refused like any other, and the operator is told", async () => {
   let logged = "";
   const sink = new Writable({
@@ -112,14 +128,18 @@ test("T-42 what a server logs by itself names neither the machine nor the proces
   expect(Object.keys(JSON.parse(line ?? "{}"))).toEqual(["level", "time", "msg"]);
 });
 
-/** The real one drops what was noted, too. */
+/** The disk takes nothing for one write. */
+function fullOnce(): void {
+  vi.spyOn(systemDisk, "write").mockImplementationOnce(() => {
+    throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+  });
+}
+
 function failOnce(limits: Server["token"]["limits"], when: () => boolean): void {
   const sync = limits.sync.bind(limits);
   let done = false;
   vi.spyOn(limits, "sync").mockImplementation(() => {
     if (done || !when()) return sync();
-    const noted = Reflect.get(limits, "noted") as { constructor: new () => unknown };
-    Reflect.set(limits, "noted", new noted.constructor());
     done = true;
     throw new VaultError("VAULT_FULL", { path: "limits.log" });
   });

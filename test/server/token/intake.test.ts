@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
+import * as z from "zod";
 import { showToken } from "../../../server/index.ts";
-import { issue, linked, newId, newServer, request, stop } from "./world.ts";
+import type { SlowService } from "../../../server/service/index.ts";
+import { issue, linked, MONEY, newId, newServer, request, stop } from "./world.ts";
 
 function everyFile(directory: string): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
@@ -59,6 +61,29 @@ test("T-38 what was decrypted is overwritten when its answer is made", async () 
     .map(({ value }) => value.text as Uint8Array);
   expect(texts.length).toBeGreaterThanOrEqual(4);
   for (const bytes of texts) expect(Buffer.from(bytes).includes(MARK.slice(0, 8))).toBe(false);
+});
+
+test("T-38 what a slow service works on stays as it came until it is done, and is overwritten then", async () => {
+  const bodies: { bytes: Uint8Array }[] = [];
+  const slow: SlowService<{ bytes: Uint8Array }> = {
+    name: "slow",
+    class: "calculation",
+    schema: z.strictObject({ bytes: z.instanceof(Uint8Array) }),
+    mostFee: () => 0n,
+    work: async (body) => {
+      bodies.push(body);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return { body: body.bytes.slice() };
+    },
+  };
+  const tariffs = { money: { ...MONEY, services: { slow: 0 } } };
+  const server = await newServer({ tariffs }, { services: [slow] as unknown as [] });
+  const { low } = await issue(server);
+  const caller = await linked(server, low);
+  for (const length of [300, 9000]) {
+    expect(await caller.ask("slow", { bytes: text(length) })).toMatchObject({ ok: true, body: text(length) });
+  }
+  for (const { bytes } of bodies) expect(bytes).toEqual(new Uint8Array(bytes.length));
 });
 
 test("T-38 a program in a body is bytes: it comes back as it went, and nothing ran", async () => {

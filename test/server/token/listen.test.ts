@@ -140,6 +140,11 @@ test("a configuration with a key that does not exist, or a value that cannot be,
       { code: "CONFIG_UNKNOWN_KEY", facts: { key: "tariffs.a.perbox" } },
     ],
     [{ listen: [] }, { code: "CONFIG_INVALID", facts: { at: "listen" } }],
+    [{ listen: ["tcp://127.0.0.1"] }, { code: "CONFIG_INVALID", facts: { at: "listen.0" } }],
+    [
+      { addresses: { number: 1, list: ["tcp://host:1", "tcp://host:0"] } },
+      { code: "CONFIG_INVALID", facts: { at: "addresses.list.1" } },
+    ],
     [{ tariffs: { a: { asset: "XXX" } } }, { code: "CONFIG_INVALID", facts: { at: "tariffs.a" } }],
     [{ tariffs: { a: { asset: "TPD", exhaustion: "erasing", perBox: 1 } } }, { code: "CONFIG_INVALID" }],
     [{ tariffs: { a: { asset: "TPD", perBox: -1 } } }, { code: "CONFIG_INVALID" }],
@@ -156,7 +161,7 @@ test("a configuration with a key that does not exist, or a value that cannot be,
 });
 
 test("more addresses than a device takes, 16 and 220 bytes with one more for each, are refused by the place in the configuration", async () => {
-  const of = (...lengths: number[]) => lengths.map((length) => "tcp://".padEnd(length, "x"));
+  const of = (...lengths: number[]) => lengths.map((length) => `${"tcp://".padEnd(length - 2, "x")}:1`);
   const start = async (list: string[]) => {
     const directory = scratch();
     createServer(directory, config({ addresses: { number: 1, list } }));

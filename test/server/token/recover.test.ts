@@ -3,10 +3,14 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { decode } from "cborg";
 import { expect, test } from "vitest";
 import * as z from "zod";
+import { upBase } from "../../../host/protocol/index.ts";
+import { placesIn } from "../../../server/directory.ts";
 import { createServer, openOffice, resolveDoubt, type Server, showToken } from "../../../server/index.ts";
 import type { SlowService } from "../../../server/service/index.ts";
+import { Vault } from "../../../server/vault/index.ts";
 import {
   Caller,
   config,
@@ -199,6 +203,129 @@ test("T-51 a device that claims less use than the limits know is not believed: i
   const resolved = await linked(other, low);
   expect(await resolved.ask("store", { action: "list" })).toMatchObject({ ok: true });
   expectBalanced(other);
+});
+
+test("T-51 behind a restore every link says where down goes on, and answers that were not released come again unasked", async () => {
+  const { directory, server } = await begin({ limits: { recordedBytes: 0 } });
+  const { low, name } = await issue(server, { tariff: "free" });
+  const first = await linked(server, low);
+  const heard = low.down;
+  const kept = newId();
+  await first.ask("echo", new Uint8Array(7), kept);
+  const backup = crashed(directory);
+  first.wire.send(...low.sealRun(request("echo", new Uint8Array(300))));
+  await first.answer();
+  const { down } = showToken(server.token, name);
+  Object.assign(low, { down: heard, released: heard }); // It lost its power before it released anything.
+  await stop(server);
+  restore(backup, directory);
+
+  const other = await startServer(directory);
+  for (const line of [1, 2, 3]) {
+    const wire = new Wire(other);
+    wire.send(low.call());
+    const { bytes } = (await wire.next())!;
+    expect(low.welcome(bytes)).toMatchObject({ lost: down });
+    // The first two are cut before anything has come down.
+    wire.send(low.ready(bytes));
+    expect(low.open((await wire.next())!.bytes)!.kind).toBe("last");
+    expect(low.down).toBeGreaterThan(down);
+    if (line < 3) low.down = heard;
+    wire.link.closed();
+  }
+  low.down = heard;
+  const caller = new Caller(other, low);
+  await caller.connect();
+  expect(await caller.answer()).toMatchObject({ id: kept, ok: true, body: new Uint8Array(7) });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true });
+  await caller.end();
+  // It came once: what was sealed anew is not sealed anew again.
+  expect(caller.receipts).toHaveLength(5);
+  expect(await new Caller(other, low).connect()).not.toBe(null);
+});
+
+test("T-51 the rest of a run that went with a database is not taken for a request, and a new run is", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  const backup = crashed(directory);
+  caller.wire.send(low.seal("data", new Uint8Array(4096)));
+  await until(() => showToken(server.token, name).up > 4096);
+  caller.drop();
+  await stop(server);
+  restore(backup, directory);
+
+  const other = await startServer(directory);
+  // To the server it begins here, and it reads as a request.
+  const rest = low.seal("last", request("echo", new Uint8Array([1])));
+  const again = new Wire(other);
+  again.send(low.call());
+  const { bytes } = (await again.next())!;
+  const { up, unfinished } = low.welcome(bytes)!;
+  expect({ up, unfinished }).toEqual({ up: 4128, unfinished: 0 });
+  low.up = up;
+  again.send(low.ready(bytes, { number: 1, cap: 100n }), rest);
+  low.up = up + rest.length + 12;
+  const id = newId();
+  again.send(...low.sealRun(request("echo", new Uint8Array([2]), id)));
+  const answers: Uint8Array[] = [];
+  while (answers.length === 0) {
+    const heard = low.open((await again.next())!.bytes)!;
+    if (heard.kind === "last") answers.push(heard.text);
+  }
+  expect(decode(answers[0]!)).toMatchObject({ id, ok: true, charged: 4 });
+  expect(showToken(other.token, name).balance).toBe(9996n);
+});
+
+test("T-51 the welcome of a call that a restore has made untrue is not told again", async () => {
+  const { directory, server } = await begin();
+  const { low, name } = await issue(server);
+  const wire = new Wire(server);
+  wire.send(low.call());
+  const { bytes } = (await wire.next())!;
+  const backup = crashed(directory);
+  const called = low.call();
+  wire.send(low.ready(bytes, { cap: 5n }));
+  await wire.next();
+  const { receipt } = showToken(server.token, name);
+  await stop(server);
+  restore(backup, directory);
+
+  const other = await startServer(directory);
+  const again = new Wire(other);
+  again.send(called);
+  expect((await again.next())!.bytes).not.toEqual(bytes);
+  expect(await new Caller(other, low).connect()).toMatchObject({ sequence: receipt + 1 });
+});
+
+test("pages that waited to be burned when the server crashed are burned at its next start, and no note of them stays", async () => {
+  const { directory, server } = await begin({ limits: { burnLagMs: 3_600_000 } });
+  const { low, name } = await issue(server, { tariff: "free" });
+  const caller = await linked(server, low);
+  await caller.ask("echo", new Uint8Array(9000));
+  const noted = ({ token }: Server) => token.store.db.prepare("SELECT count(*) FROM burning").pluck().get();
+  expect(noted(server)).toBe(1);
+  const { up } = showToken(server.token, name);
+  const copy = crashed(directory);
+  const page = Math.ceil(upBase(low.shape) / 4096);
+  expect((page + 1) * 4096).toBeLessThan(upBase(low.shape) + up);
+  const left = () => {
+    const { vault, epochKey } = placesIn(copy);
+    const twins = Vault.open(vault, epochKey);
+    try {
+      twins.read(name, page * 4096, new Uint8Array(16));
+    } finally {
+      twins.close();
+    }
+  };
+  expect(left).not.toThrow();
+  const other = await startServer(copy);
+  expect(left).toThrow(expect.objectContaining({ code: "PAGE_BURNED" }));
+  await until(() => noted(other) === 0);
+  // In order it ends without any.
+  await stop(server);
+  const next = await startServer(directory);
+  expect(noted(next)).toBe(0);
 });
 
 test("T-51 a receipt that was tampered with is refused with the link", async () => {

@@ -8,6 +8,7 @@ import { creditToken, type Server, showToken } from "../../../server/index.ts";
 import { type PromptService, ServiceError, type SlowService } from "../../../server/service/index.ts";
 import { Caller, expectBalanced, FREE, issue, linked, MONEY, newId, newServer, PAD, request, TIED } from "./world.ts";
 
+const PAGE = 4096;
 const noBody = z.strictObject({});
 let served = 0;
 /** Fails after it has moved money and written. */
@@ -120,7 +121,7 @@ test("T-13 a service that fails charges its traffic and no fee, and what it did 
   const server = await start();
   const { low, name } = await issue(server);
   const caller = await linked(server, low);
-  for (const service of ["failing", "broken", "nothing-like-it"]) {
+  for (const service of ["failing", "broken"]) {
     const { split } = showToken(server.token, name);
     const before = low.up + low.down;
     const answer = await caller.ask(service, {});
@@ -130,6 +131,34 @@ test("T-13 a service that fails charges its traffic and no fee, and what it did 
   }
   const seller = server.token.store.transact(() => server.token.ledger.named("seller", "TPD", "seller"));
   expect(server.token.ledger.balance(seller).balance).toBe(0n);
+  expectBalanced(server);
+});
+
+test("T-26 T-13 a service that nobody sells is refused and not debited, and the link goes on", async () => {
+  const server = await start();
+  const { low, name } = await issue(server, { price: 100n });
+  const caller = await linked(server, low);
+  for (const service of ["nothing-like-it", "compute2", "market", ""]) {
+    const answer = await caller.ask(service, {});
+    expect(answer).toMatchObject({ ok: false, charged: 0, balance: 100, error: { code: "SERVICE_UNKNOWN" } });
+  }
+  expect(showToken(server.token, name).balance).toBe(100n);
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true });
+  expectBalanced(server);
+});
+
+test("an answer for which the pad has no room is PAD_EXHAUSTED and not charged, and a shorter one is served in the same link", async () => {
+  const server = await start();
+  const { low, name } = await issue(server, { padLength: 16 * PAGE });
+  const caller = await linked(server, low);
+  for (let part = 0; part < 8; part++) {
+    const put = { action: "put", name: "file", offset: part * PAGE, bytes: new Uint8Array(PAGE), end: part === 7 };
+    expect(await caller.ask("store", put)).toMatchObject({ ok: true });
+  }
+  const short = await caller.ask("store", { action: "get", name: "file", offset: 0, length: 8 * PAGE });
+  const { balance } = showToken(server.token, name);
+  expect(short).toMatchObject({ ok: false, charged: 0, balance: Number(balance), error: { code: "PAD_EXHAUSTED" } });
+  expect(await caller.ask("echo", new Uint8Array(1))).toMatchObject({ ok: true });
   expectBalanced(server);
 });
 
@@ -275,23 +304,64 @@ test("T-26 the catalogue lists what this token is sold, at its own tariff's pric
     const { services } = body as { services: { name: string; fee: number }[] };
     return Object.fromEntries(services.map(({ name, fee }) => [name, fee]));
   };
-  expect(await listed("free")).toEqual(FREE.services);
-  expect(await listed("money")).toMatchObject({ store: 5, echo: 0, compute: 0 });
+  expect(await listed("free")).toEqual({ ...FREE.services, slow: 3 });
+  // Those that a program adds to its server as well.
+  expect(await listed("money")).toMatchObject({ store: 5, echo: 0, compute: 0, failing: 7, slow: 3 });
 });
 
-test("a token that has used up its room and says how it stands is granted more, as long as the pad has some for both", async () => {
+test("a token is granted room when it asks, and when it comes to the end of its own, and neither for a call nor for what it releases", async () => {
   const server = await start();
-  const { low } = await issue(server, { tariff: "free" });
-  const caller = await linked(server, low);
-  expect(low.room).toBeGreaterThan(60_000);
-  caller.wire.send(...Array.from({ length: 14 }, () => low.seal("last", new Uint8Array(4096))));
-  for (let i = 0; i < 14; i++) expect(await caller.answer()).toMatchObject({ error: { code: "BAD_REQUEST" } });
-  const { room } = low;
+  const { low, name } = await issue(server, { tariff: "free" });
+  let caller = await linked(server, low);
+  const { split } = low;
+  for (let link = 0; link < 3; link++) {
+    caller.wire.send(low.state());
+    await caller.settle();
+    low.release();
+    caller.drop();
+    caller = await linked(server, low);
+  }
+  expect(low.split).toBe(split);
   expect(() => low.sealRun(request("echo", new Uint8Array(40_000)))).toThrow("NEED_GRANT");
-  caller.wire.send(low.state());
+  caller.wire.send(low.state({ wantsRoom: true }));
   expect(low.open((await caller.wire.next())!.bytes)).toMatchObject({ kind: "grant" });
-  expect(low.room).toBeGreaterThan(room + 20_000);
   expect(await caller.ask("echo", new Uint8Array(40_000))).toMatchObject({ ok: true });
+  // Without a word it goes on as well, in small pieces.
+  const before = low.split;
+  while (low.split === before) {
+    caller.wire.send(...low.sealRun(request("echo", new Uint8Array(3000))));
+    await caller.settle();
+  }
+  // Half of what is left is for answers, whatever is asked for.
+  for (let i = 0; i < 9; i++) {
+    caller.wire.send(low.state({ wantsRoom: true }));
+    await caller.settle();
+  }
+  const { left } = showToken(server.token, name);
+  expect(low.room).toBeGreaterThan(left * 0.45);
+  expect(low.room).toBeLessThan(left * 0.51);
+});
+
+/** How the traffic goes, what is asked for so many bytes of it, and what share of the pad may be left. */
+const WAYS: readonly [way: string, ask: (bytes: number) => [service: string, body: unknown], unused: number][] = [
+  ["both ways alike", (bytes) => ["echo", new Uint8Array(bytes)], 0.01],
+  ["up", (bytes) => ["store", { action: "put", name: "a", offset: 0, bytes: new Uint8Array(bytes), end: true }], 0.01],
+  ["down", (bytes) => ["store", { action: "get", name: "file", offset: 0, length: bytes }], 0.04],
+];
+
+test.each(WAYS)("a small pad is used to its end when what it carries goes %s", async (_way, ask, unused) => {
+  const server = await start();
+  const { low, name } = await issue(server, { tariff: "free", padLength: 12 * PAGE });
+  const { left: all } = showToken(server.token, name);
+  const caller = await linked(server, low);
+  const put = { action: "put", name: "file", offset: 0, bytes: new Uint8Array(1000), end: true };
+  expect(await caller.ask("store", put)).toMatchObject({ ok: true });
+  for (let most = 1000; most >= 1; ) {
+    const answer = await caller.ask(...ask(most)).catch(() => null);
+    if (answer?.ok !== true) most = Math.floor(most / 2);
+    if (caller.wire.ended) break;
+  }
+  expect(showToken(server.token, name).left).toBeLessThan(all * unused);
 });
 
 test("T-15 with money a credit re-enables an empty account within its link, and a second token adds to the same account", async () => {

@@ -8,7 +8,7 @@ import { decode, encode, rfc8949EncodeOptions } from "cborg";
 import { type Logger, pino } from "pino";
 import { afterAll, afterEach, expect } from "vitest";
 import { type Engine, loadEngine } from "../../../host/engine/index.ts";
-import { decodeReceipt, ItemReader, type LinkItem, type Receipt } from "../../../host/protocol/index.ts";
+import { decodeReceipt, ItemReader, type LinkItem, type Receipt, runCost } from "../../../host/protocol/index.ts";
 import {
   activateToken,
   type Clock,
@@ -134,6 +134,11 @@ export class Wire {
     for (const item of items) this.link.receive(item);
   }
 
+  /** Whether an item is here. */
+  get waits(): boolean {
+    return this.#items.length > 0;
+  }
+
   /** The next item; null when the line has ended. */
   async next(): Promise<LinkItem | null> {
     while (this.#items.length === 0) {
@@ -177,10 +182,12 @@ export class Caller {
   readonly low: LowEnd;
   /** Receipts, in the order in which they came. */
   readonly receipts: Receipt[] = [];
+  readonly #server: Server;
   readonly #answers: Answer[] = [];
   #run: Uint8Array[] = [];
 
   constructor(server: Server, low: LowEnd, slow = false) {
+    this.#server = server;
     this.wire = new Wire(server, slow);
     this.low = low;
   }
@@ -201,8 +208,28 @@ export class Caller {
   }
 
   async ask(service: string, body: unknown, id?: Uint8Array): Promise<Answer | null> {
-    this.wire.send(...this.low.sealRun(request(service, body, id)));
+    const text = request(service, body, id);
+    await this.roomFor(text.length);
+    this.wire.send(...this.low.sealRun(text));
     return this.answer();
+  }
+
+  /** Asks for room as long as a text has none and there are grants. */
+  async roomFor(bytes: number): Promise<void> {
+    const { low } = this;
+    while (low.room < runCost(bytes, low.shape.burnUnit).padBytes) {
+      const { split } = low;
+      this.wire.send(low.state({ wantsRoom: true }));
+      await this.settle();
+      if (low.split === split) return;
+    }
+  }
+
+  /** Takes what the server says to what was sent. */
+  async settle(): Promise<void> {
+    // One turn may be under way, and what was sent is in the next.
+    for (let turn = 0; turn < 2; turn++) await this.#server.token.commit(() => undefined);
+    while (this.wire.waits) await this.#take();
   }
 
   /** The next receipt; null when the line has ended. */

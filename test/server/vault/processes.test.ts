@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -92,6 +92,51 @@ it("a process that is killed at any moment loses no page and brings none back, a
   }
   expect(burned).toBeGreaterThan(0);
 }, 60_000);
+
+it("what a process leaves that is killed while it makes a pad is cleared when the next one is made, and what others are at stays", async () => {
+  const [directory, key] = paths();
+  const index = JSON.stringify(new URL("../../../server/vault/index.ts", import.meta.url));
+  const program = `
+    import { Vault } from ${index};
+    const writer = Vault.open(${JSON.stringify(directory)}, ${JSON.stringify(key)}).create(process.argv[1], ${4 * PAGE});
+    writer.write(new Uint8Array(${3 * PAGE}));
+    process.stdout.write("made");
+    setInterval(() => {}, 1000);
+  `;
+  const begin = async (name: string) => {
+    const maker = spawn(process.execPath, ["--input-type=module-typescript", "-e", program, name]);
+    await once(maker.stdout, "data");
+    return maker;
+  };
+  const [killed, alive] = [await begin("00000000000000bb"), await begin("00000000000000cc")];
+  const unfinished = () => readdirSync(directory).filter((file) => file.endsWith(".new"));
+  expect(unfinished().sort()).toEqual(["00000000000000bb.pad.new", "00000000000000cc.pad.new"]);
+  killed.kill("SIGKILL");
+  await once(killed, "close");
+  // Another one got as far as to its pages' name.
+  writeFileSync(join(directory, `making/00000000000000dd.${killed.pid}`), "");
+  for (const ending of ["pad", "keys.new"]) writeFileSync(join(directory, `00000000000000dd.${ending}`), "left");
+  // And one was finished, and did not come to say so.
+  writeFileSync(join(directory, `making/${PAD}.${killed.pid}`), "");
+
+  const vault = Vault.open(directory, key);
+  const writer = vault.create("00000000000000ee", PAGE);
+  expect(unfinished().sort()).toEqual(["00000000000000cc.pad.new", "00000000000000ee.pad.new"]);
+  expect(readdirSync(join(directory, "making")).sort()).toEqual([
+    `00000000000000cc.${alive.pid}`,
+    `00000000000000ee.${process.pid}`,
+  ]);
+  writer.discard();
+  const into = Buffer.alloc(PAGE);
+  vault.read(PAD, PAGE, into);
+  expect(into.equals(pageOf(1))).toBe(true);
+  alive.kill("SIGKILL");
+  await once(alive, "close");
+  vault.clearUnfinished();
+  expect(readdirSync(join(directory, "making"))).toEqual([]);
+  expect(readdirSync(directory).sort()).toEqual([`${PAD}.keys`, `${PAD}.pad`, "making"]);
+  vault.close();
+});
 
 it("a disk without room is VAULT_FULL: no pad, no burned page, no entry, and all three once there is room", () => {
   const [directory, key, log] = paths();
