@@ -46,7 +46,7 @@ namespace Command {
 
 const PROTOCOL: u32 = 1;
 const VERSION_MAJOR: u32 = 0;
-const VERSION_MINOR: u32 = 2;
+const VERSION_MINOR: u32 = 3;
 const VERSION_PATCH: u32 = 0;
 const WINDOW: u32 = 1;
 const INFO_SIZE: u32 = 112;

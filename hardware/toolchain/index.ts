@@ -1,9 +1,8 @@
 /**
  * From the core to an image: what `npm run firmware`, the native body, tests and bench are built with.
  */
-export { FirmwareError, type FirmwareErrorCode, type FirmwareFacts } from "./error.ts";
+export { FirmwareError } from "./error.ts";
 export { type Firmware, firmwareFor } from "./firmware.ts";
 export { BOARDS } from "./image.ts";
 export { LOADER_SIZE, loaderCrc, sumImage } from "./loader.ts";
-export type { Sizes } from "./sizes.ts";
-export { type Translation, translateCore } from "./translate.ts";
+export { translateCore } from "./translate.ts";

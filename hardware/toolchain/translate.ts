@@ -5,7 +5,7 @@
  * 1. A bounds check is one 32-bit compare against a constant. wasm2c adds address and offset in 64 bits and compares with a
  *    size in memory; the offset being a constant below the page, `address > 65536 - size - offset` says exactly the same.
  * 2. A load or store goes to an array whose address is known when the program is linked, and says that its address is a
- *    multiple of its size, which WebAssembly only hints at. The core keeps to it; a sanitizer checks that in the native build.
+ *    multiple of its size, of 4 at most, which WebAssembly only hints at. The core keeps to it; a sanitizer checks that in the native build.
  *
  * The mark: a function with a loop, and one that calls no other and so may be what a loop calls, is CORE_LOOP, another
  * one CORE_STEP. What takes the time is in loops, so a board lets those be fast and run from RAM, and the others be

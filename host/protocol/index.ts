@@ -1,13 +1,12 @@
 // The protocol: what docs/SPEC.md says, as data and pure functions. It imports nothing and runs in a browser.
 
-export { type NetworkAddress, parseAddress, parseListenAddress } from "./address.ts";
+export { parseAddress, parseListenAddress } from "./address.ts";
 export { BundleError, bundleBytes, type Item, readBundle } from "./bundle.ts";
 export { cobsDecode, cobsEncode } from "./cobs.ts";
 export {
   type Begun,
   type BodyFacts,
   type BoxKind,
-  type Button,
   type Call,
   type ChipFindings,
   type ChipStep,

@@ -15,7 +15,6 @@ import { statement } from "./statement.ts";
 export type { AtRest } from "./at-rest.ts";
 export type { ComputeOptions } from "./compute/index.ts";
 export {
-  CounterError,
   isServiceError,
   ServiceError,
   ShelfError,

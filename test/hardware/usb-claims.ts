@@ -15,7 +15,7 @@ const TRANSFER_US = 200_000;
 const SERIAL = Uint8Array.of(0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef);
 const RECEIVE_BYTES = 1024;
 
-export const setConfiguration = { type: 0x00, request: 9, value: 1, index: 0, length: 0 };
+const setConfiguration = { type: 0x00, request: 9, value: 1, index: 0, length: 0 };
 const setInterface = { type: 0x01, request: 11, value: 0, index: USB_INTERFACES.vendor, length: 0 };
 const lineState = (value: number) => ({ type: 0x21, request: 0x22, value, index: 0, length: 0 });
 const setHalt = (index: number) => ({ type: 0x02, request: 3, value: 0, index, length: 0 });
@@ -24,13 +24,13 @@ const endpointStatus = (index: number) => ({ type: 0x82, request: 0, value: 0, i
 const getConfigurationDescriptor = { type: 0x80, request: 6, value: 0x0200, index: 0, length: 255 };
 
 /** A frame of `length` bytes with its 00 at the end and none before. */
-export function frame(length: number, seed: number): Bytes {
+function frame(length: number, seed: number): Bytes {
   const random = new Random(seed);
   return Uint8Array.from({ length }, (_, i) => (i === length - 1 ? 0 : 1 + random.below(255)));
 }
 
 /** Sends a frame and takes what comes back. */
-export function echo({ host }: EchoBoard, endpoint: number, bytes: Bytes): Bytes {
+function echo({ host }: EchoBoard, endpoint: number, bytes: Bytes): Bytes {
   const out = host.out(endpoint, bytes);
   const back = host.in(endpoint, 8192);
   host.until(back, TRANSFER_US);
@@ -38,7 +38,7 @@ export function echo({ host }: EchoBoard, endpoint: number, bytes: Bytes): Bytes
   return back.bytes;
 }
 
-export function ready(board: EchoBoard): void {
+function ready(board: EchoBoard): void {
   assert.equal(board.host.enumerate(), true);
   assert.equal(board.host.controlNow(setConfiguration).end, "done");
 }

@@ -6,7 +6,7 @@ import { DEFECTS } from "./defects.ts";
 import { FAULTS } from "./faults.ts";
 
 const seed = Number(process.env.SEED ?? 1);
-const SEEDS = 200;
+const SEEDS = 100;
 const WORKERS = 2;
 const HUNT_SEEDS = 60;
 /** Seeds that are lived twice. */
