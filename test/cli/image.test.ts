@@ -123,7 +123,10 @@ describe("where the pad stands", () => {
 
   test("bytes that cannot be a pad are pointed at, and the device seals nothing with them", async () => {
     const at = 5 * 192 + 100;
-    const image = spoiled("dead cells", (bytes) => bytes.fill(0xff, PAD + at, PAD + at + 64));
+    const image = spoiled("dead cells", (bytes) => {
+      bytes[PAD + at - 1] = 0;
+      return bytes.fill(0xff, PAD + at, PAD + at + 64);
+    });
     expect((await inspect(image, 0)).pad?.suspiciousOffset).toBe(at);
     const sealed = await desk.run(["seal", "--device", image], { input: randomBytes(200) });
     expect([sealed.status, sealed.stdout.length]).toEqual([11, 0]);

@@ -17,7 +17,7 @@ import type { Issue } from "./model.ts";
 export const quickClock: Clock = {
   after: (milliseconds, callback) => {
     // The long ones wait for somebody, who may be busy.
-    const timer = setTimeout(callback, milliseconds / (milliseconds < 10_000 ? 100 : 40));
+    const timer = setTimeout(callback, milliseconds / (milliseconds < 10_000 ? 100 : 20));
     return () => clearTimeout(timer);
   },
 };

@@ -33,8 +33,12 @@ describe(`the whole system, simulated (SEED=${seed})`, () => {
     expect(new Set(once.map(({ hash }) => hash)).size).toBe(SAME);
   }, 120_000);
 
-  it(`each of ${DEFECTS.length} planted defects is found`, async () => {
-    const catches = await atOnce(DEFECTS, WORKERS, (defect) => hunt(defect, seed, HUNT_SEEDS));
+  it(`every third of ${DEFECTS.length} planted defects is found; npm run simulate hunts them all`, async () => {
+    const catches = await atOnce(
+      DEFECTS.filter((_, i) => i % 3 === seed % 3),
+      WORKERS,
+      (defect) => hunt(defect, seed, HUNT_SEEDS),
+    );
     expect(catches.filter(({ found }) => !found).map(({ name }) => name)).toEqual([]);
   }, 600_000);
 

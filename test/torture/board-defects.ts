@@ -44,7 +44,6 @@ export const FIRMWARE_DEFECTS: readonly FirmwareDefect[] = [
     file: "common/hal.c",
     before: "return !nor_program(PAD_BEGIN + address, from, length);",
     after: "return !nor_program(PAD_BEGIN + address, from, length) || !nor_program(PAD_BEGIN + address, from, length);",
-    quick: true,
   },
   {
     name: "the pad is read through the cache of the boot flash",
@@ -52,7 +51,6 @@ export const FIRMWARE_DEFECTS: readonly FirmwareDefect[] = [
     file: "common/nor.c",
     before: "bus_ask(command, sizeof command, into, count);",
     after: "for (uint32_t i = 0; i < count; i++) into[i] = *(const volatile uint8_t*)(0x10000000u + address + i);",
-    quick: true,
   },
   {
     name: "memory is not made fresh when the board starts",

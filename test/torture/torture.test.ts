@@ -88,7 +88,8 @@ describe(`power cuts (SEED=${seed})`, () => {
 });
 
 describe("planted defects", () => {
-  it.each(CORE_DEFECTS)("the torture finds that $name", async (defect) => {
+  // The others in turn of the seed; npm run torture hunts them all.
+  it.each(CORE_DEFECTS.filter((_, i) => i % 2 === seed % 2))("the torture finds that $name", async (defect) => {
     const until = performance.now() + 50_000;
     const caught = hunt(await plant(defect), seed, () => performance.now() < until);
     console.log(`found after ${caught.cuts} cuts: ${defect.name} (${caught.sign})`);
