@@ -92,7 +92,9 @@ async function pass(from: Device, to: Device, words: readonly Uint8Array[]): Pro
   return Buffer.concat(opened);
 }
 
-describe.each(bodies)("T-18 the test body on %s", { timeout: 60_000 }, (_name, make) => {
+describe.each(bodies)("T-18 the test body on %s", { timeout: 60_000 }, (name, make) => {
+  /** A real chip is blank once; nothing but a programmer makes it so again. */
+  const fillsOnce = name === `the board on ${port?.name}`;
   const devices: Device[] = [];
   let made: Body | null = null;
 
@@ -170,45 +172,48 @@ describe.each(bodies)("T-18 the test body on %s", { timeout: 60_000 }, (_name, m
     ).toBe(0);
   });
 
-  it("is filled as a token, calls, is linked, seals and opens, and seals no more behind a loss of power", async () => {
-    const [body, device] = await start();
-    const shape = { padLength: PAD_BYTES, burnUnit: 1, slots: { low: SLOTS, high: 0 } };
-    const split = firstSplitOfToken(shape);
-    const first = { sequence: 1, call: 0, balance: 50n, up: 0 };
-    const token = {
-      asset: "EUR",
-      limit: 1000n,
-      receipt: { ...first, mac: receiptMac(MAC_KEY, PAD_ID, ASSET, first) },
-      addresses: { number: 1, addresses: ["tcp://one.example:7300"] },
-    };
-    const slots = { low: true, high: false };
-    await fillDevice(device, { ...parameters("low"), slots, firstSplit: split, token }, inOnePiece(PAD));
-    const server = new Server({ padId: PAD_ID, burnUnit: 1, split }, PAD.slice(), ASSET, MAC_KEY, 1);
+  it.skipIf(fillsOnce)(
+    "is filled as a token, calls, is linked, seals and opens, and seals no more behind a loss of power",
+    async () => {
+      const [body, device] = await start();
+      const shape = { padLength: PAD_BYTES, burnUnit: 1, slots: { low: SLOTS, high: 0 } };
+      const split = firstSplitOfToken(shape);
+      const first = { sequence: 1, call: 0, balance: 50n, up: 0 };
+      const token = {
+        asset: "EUR",
+        limit: 1000n,
+        receipt: { ...first, mac: receiptMac(MAC_KEY, PAD_ID, ASSET, first) },
+        addresses: { number: 1, addresses: ["tcp://one.example:7300"] },
+      };
+      const slots = { low: true, high: false };
+      await fillDevice(device, { ...parameters("low"), slots, firstSplit: split, token }, inOnePiece(PAD));
+      const server = new Server({ padId: PAD_ID, burnUnit: 1, split }, PAD.slice(), ASSET, MAC_KEY, 1);
 
-    await expect(device.seal("last", text(5, 5))).rejects.toMatchObject({ code: "CALL_FIRST" });
-    const { slot, slotItem } = await device.call(false);
-    expect(server.hear(slotItem.subarray(4))).toBe(slot);
-    const ready = await device.ready({ welcomeItem: server.welcome(slot), again: 0, number: 0, cap: 30n });
-    expect(server.ready(slot, ready)).toMatchObject({ again: 0, next: 0, cap: 30n });
-    const { offset, item } = server.receipt(40n, 30n);
-    expect(await device.open(offset, item)).toMatchObject({ refused: false });
-    const { box } = await device.seal("last", text(60, 6));
-    expect(Buffer.compare(server.open(box).text, text(60, 6))).toBe(0);
-    expect(await device.value()).toMatchObject({ receipt: { balance: 40n }, openCaps: 30n });
+      await expect(device.seal("last", text(5, 5))).rejects.toMatchObject({ code: "CALL_FIRST" });
+      const { slot, slotItem } = await device.call(false);
+      expect(server.hear(slotItem.subarray(4))).toBe(slot);
+      const ready = await device.ready({ welcomeItem: server.welcome(slot), again: 0, number: 0, cap: 30n });
+      expect(server.ready(slot, ready)).toMatchObject({ again: 0, next: 0, cap: 30n });
+      const { offset, item } = server.receipt(40n, 30n);
+      expect(await device.open(offset, item)).toMatchObject({ refused: false });
+      const { box } = await device.seal("last", text(60, 6));
+      expect(Buffer.compare(server.open(box).text, text(60, 6))).toBe(0);
+      expect(await device.value()).toMatchObject({ receipt: { balance: 40n }, openCaps: 30n });
 
-    if (body.press !== null) {
-      const { slot: next } = await device.call(false);
-      const request = { welcomeItem: server.welcome(next), again: 92, number: 0, cap: 2000n };
-      await expect(device.ready(request)).rejects.toMatchObject({ code: "PRESENCE" });
-      body.press();
-      await expect(device.ready(request)).resolves.toHaveLength(84);
-    }
-    if (body.power === null) return;
-    body.power.powerOff();
-    body.power.powerOn();
-    await device.hello();
-    await expect(device.seal("last", text(5, 5))).rejects.toMatchObject({ code: "CALL_FIRST" });
-  });
+      if (body.press !== null) {
+        const { slot: next } = await device.call(false);
+        const request = { welcomeItem: server.welcome(next), again: 92, number: 0, cap: 2000n };
+        await expect(device.ready(request)).rejects.toMatchObject({ code: "PRESENCE" });
+        body.press();
+        await expect(device.ready(request)).resolves.toHaveLength(84);
+      }
+      if (body.power === null) return;
+      body.power.powerOff();
+      body.power.powerOn();
+      await device.hello();
+      await expect(device.seal("last", text(5, 5))).rejects.toMatchObject({ code: "CALL_FIRST" });
+    },
+  );
 });
 
 /** The pad bytes of a box, each used for the first time, and those of the pad at its place. */

@@ -15,7 +15,7 @@ if (!compiler && !process.env.CI) {
 
 const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
 /** A boot of `pico`, which reads a larger journal, takes twice as long. */
-const CUTS = { pico: 30, "pico-bare": 50 } as const;
+const CUTS = { pico: 20, "pico-bare": 30 } as const;
 /** Those that a few cuts show; the torture hunts the others. */
 const QUICK = FIRMWARE_DEFECTS.filter(({ quick }) => quick);
 const QUICK_CUTS = 10;

@@ -14,7 +14,8 @@ describe(`the driver's promises (SEED=${seed})`, () => {
     expect(caught.sign).toBe("");
   });
 
-  it.each(DRIVER_DEFECTS)("the hunt finds that $name", async (defect) => {
+  // The others in turn of the seed; npm run torture hunts them all.
+  it.each(DRIVER_DEFECTS.filter((_, i) => i % 2 === seed % 2))("the hunt finds that $name", async (defect) => {
     const until = performance.now() + 50_000;
     const caught = await huntDriver(defect, seed, () => performance.now() < until);
     expect(caught.found).toBe(true);
