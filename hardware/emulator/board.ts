@@ -110,8 +110,6 @@ export class Board {
   readonly faults: NorFaults;
   /** Gets every byte that the board sends, when its stop bit is on the line. */
   onUart: ((byte: number) => void) | null = null;
-  /** Called whenever a new controller starts, before its first instruction: for whoever plugs something into it. */
-  onStart: ((chip: RP2040) => void) | null = null;
   /** Sees every instruction. */
   trace: Trace | null = null;
   /** Boots since the beginning, watchdog resets included. */
@@ -350,7 +348,6 @@ export class Board {
     this.nor.boot();
     if (this.bootNor !== this.nor) this.bootNor.boot();
     this.wire();
-    this.onStart?.(life.chip);
     this.loadLoader(life.core);
   }
 

@@ -3,7 +3,7 @@
 
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Board, CYCLES_PER_SECOND } from "../../hardware/emulator/index.ts";
-import { type Transfer, UsbCable, UsbHost } from "../../hardware/emulator/usb/index.ts";
+import { type Transfer, UsbHost } from "../../hardware/emulator/usb/index.ts";
 import { firmwareFor } from "../../hardware/toolchain/index.ts";
 import { commands, encodeFrame, type Frame, FrameDecoder } from "../../host/protocol/index.ts";
 import { padParameters } from "../host/pair.ts";
@@ -35,11 +35,10 @@ describe.skipIf(!hasArmCompiler())("the lines of a board", { timeout: 60_000 }, 
 
   beforeEach(() => {
     board = makeBoard("pico");
-    const cable = new UsbCable(board);
     uart = [];
     board.onUart = (byte) => uart.push(byte);
     start(board);
-    host = new UsbHost(cable);
+    host = new UsbHost(board);
     expect(host.enumerate()).toBe(true);
     expect(host.controlNow({ type: 0x00, request: 9, value: 1, index: 0, length: 0 }).end).toBe("done");
   });

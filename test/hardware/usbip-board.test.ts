@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Board } from "../../hardware/emulator/index.ts";
-import { BoardUsb, type Transfer, UsbCable, UsbHost } from "../../hardware/emulator/usb/index.ts";
+import { BoardUsb, type Transfer, UsbHost } from "../../hardware/emulator/usb/index.ts";
 import { USB_SERIAL_BYTES, usbAnswers } from "../../hardware/usb/index.ts";
 import { type Device, fillDevice, openDevice } from "../../host/driver/index.ts";
 import { boxCost, type Command, commands, encodeFrame, FrameDecoder } from "../../host/protocol/index.ts";
@@ -86,7 +86,6 @@ class Talk {
 
 describe.skipIf(!hasArmCompiler())("the firmware behind USB/IP", () => {
   let board: Board;
-  let cable: UsbCable;
   let line: UsbipLine;
   let twin: Device;
   const clients: UsbipClient[] = [];
@@ -96,10 +95,9 @@ describe.skipIf(!hasArmCompiler())("the firmware behind USB/IP", () => {
     twin = await talkTo(high);
     board = makeBoard("pico");
     board.flash.put(0, low.flash.content(0, low.flash.size));
-    cable = new UsbCable(board);
     board.powerOn();
-    board.run(BOOT, () => cable.usb?.attached === true);
-    line = await serveUsb(new BoardUsb(cable));
+    board.run(BOOT, () => board.usb?.attached === true);
+    line = await serveUsb(new BoardUsb(board));
   });
 
   afterEach(async () => {
@@ -186,7 +184,7 @@ describe.skipIf(!hasArmCompiler())("the firmware behind USB/IP", () => {
     let used = 0;
     for (let round = 0; round < 24; round++) {
       const about = `SEED=${seed} round ${round}`;
-      const talk = new Talk(new UsbHost(cable), round % 2 === 0 ? CDC : VENDOR);
+      const talk = new Talk(new UsbHost(board), round % 2 === 0 ? CDC : VENDOR);
       const { session } = talk.ask(commands.hello, { nonce: round }, 0, 0);
       const before = talk.ask(commands.info, undefined, session, 0).up.used;
       expect(before, about).toBeGreaterThanOrEqual(used);
