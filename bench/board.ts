@@ -11,9 +11,10 @@ import { Board, CYCLES_PER_SECOND, readSymbols, type Symbols } from "../hardware
 import { UsbHost } from "../hardware/emulator/usb/index.ts";
 import { firmwareFor } from "../hardware/toolchain/index.ts";
 import { USB_CONFIGURATION, USB_ENDPOINTS } from "../hardware/usb/index.ts";
-import { type Device, fillDevice, openDevice } from "../host/driver/index.ts";
+import { type Device, openDevice } from "../host/driver/index.ts";
 import { type Command, commands, encodeFrame, FrameDecoder, type SealedBox } from "../host/protocol/index.ts";
-import { builtCore, Flash, lineTo, Machine, Random } from "../simulator/index.ts";
+import { builtCore, Flash, lineTo, Machine } from "../simulator/index.ts";
+import { fill } from "./device.ts";
 
 const CHIP_SECTORS = 256;
 const SECTORS_BEFORE_PAD = 32;
@@ -68,9 +69,7 @@ export interface BoardSizes {
 export async function benchBoard(): Promise<{ rows: BoardRow[]; sizes: BoardSizes }> {
   const { bin, elf, manifest } = firmwareFor("pico");
   const [image, symbols] = [readFileSync(bin), readSymbols(readFileSync(elf))];
-  const pad = new Uint8Array(PAD_BYTES);
-  new Random(7).fill(pad);
-  const [low, high] = [await filled("low", pad), await filled("high", pad)];
+  const [low, high] = [await filled("low"), await filled("high")];
   const board = new Board({ board: "pico", image, symbols, chip: { sectors: CHIP_SECTORS } });
   board.flash.put(0, low.machine.flash.content(0, low.machine.flash.size));
   const talk = new Talk(board);
@@ -105,23 +104,11 @@ export async function benchBoard(): Promise<{ rows: BoardRow[]; sizes: BoardSize
   };
 }
 
-async function filled(side: "low" | "high", pad: Uint8Array): Promise<{ machine: Machine; device: Device }> {
+async function filled(side: "low" | "high"): Promise<{ machine: Machine; device: Device }> {
   const machine = new Machine({ core: builtCore(), flash: new Flash({ sectors: CHIP_SECTORS }), entropy: 1 });
   machine.powerOn();
   const device = await openDevice(lineTo(machine));
-  const nothing = {
-    samplesTested: 0,
-    longestRepetition: 0,
-    highestProportion: 0,
-    claimedMinEntropy: 0,
-    sourceName: "",
-  };
-  const shape = { padLength: pad.length, burnUnit: 1, slots: { low: false, high: false }, firstSplit: pad.length / 2 };
-  const padId = new Uint8Array(16);
-  async function* source(): AsyncGenerator<Uint8Array> {
-    yield pad;
-  }
-  await fillDevice(device, { side, provenance: "csprng", padId, ...nothing, ...shape }, source());
+  await fill(device, PAD_BYTES, side);
   return { machine, device };
 }
 

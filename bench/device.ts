@@ -148,7 +148,8 @@ async function engineSeconds(textPerBox: number): Promise<number> {
   return (performance.now() - begun) / 1000 / turns;
 }
 
-async function fill(device: Device, padLength: number): Promise<void> {
+/** Fills one end of a pad without slots, always with the same bytes. */
+export async function fill(device: Device, padLength: number, side: "low" | "high" = "low"): Promise<void> {
   const slots = { low: 0, high: 0 };
   const random = new Random(7);
   async function* pad(): AsyncGenerator<Uint8Array> {
@@ -161,7 +162,7 @@ async function fill(device: Device, padLength: number): Promise<void> {
   await fillDevice(
     device,
     {
-      side: "low",
+      side,
       provenance: "csprng",
       claimedMinEntropy: 0,
       sourceName: "",

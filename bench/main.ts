@@ -1,12 +1,13 @@
 // `npm run bench -- [--quick] [--json FILE]`: every figure with its baseline in the same run, on the machine and the Node that it names. --quick shows only that it runs.
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { hasArmCompiler } from "../hardware/toolchain/index.ts";
 import { benchBoard } from "./board.ts";
 import { benchCalls } from "./calls.ts";
 import { benchBoot, benchDevice } from "./device.ts";
@@ -66,10 +67,6 @@ console.table(report.memory);
 if (report.cuts) console.log("Power cuts checked against the ideal device");
 if (report.cuts) console.table([report.cuts]);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-
-function hasArmCompiler(): boolean {
-  return spawnSync("arm-none-eabi-gcc", ["--version"], { stdio: "ignore" }).status === 0;
-}
 
 async function step<Result>(name: string, measure: () => Promise<Result>): Promise<Result> {
   process.stderr.write(`${name} … `);

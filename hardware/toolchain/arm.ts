@@ -28,6 +28,11 @@ export function arm(tool: ArmTool, parameters: readonly string[]): string {
   return run.stdout;
 }
 
+/** Whether the compiler is installed. */
+export function hasArmCompiler(): boolean {
+  return spawnSync("arm-none-eabi-gcc", ["--version"]).status === 0;
+}
+
 /** The first line of what the compiler says of itself. */
 export function armVersion(): string {
   return arm("gcc", ["--version"]).split("\n", 1)[0]!;

@@ -2,7 +2,7 @@
  * What the world does to a build: compilers that are not installed, boards that nobody wrote, a core that was not
  * built. (Source that does not compile, or an image that outgrows its budget, is our mistake and a plain Error.)
  */
-import { TearpadError } from "../../host/protocol/index.ts";
+import { type Kinds, TearpadError } from "../../host/protocol/index.ts";
 
 /** The facts of each code. Codes never change their meaning. */
 export interface FirmwareFacts {
@@ -12,19 +12,22 @@ export interface FirmwareFacts {
 }
 export type FirmwareErrorCode = keyof FirmwareFacts;
 
-const WORDS: {
-  readonly [C in FirmwareErrorCode]: { message(facts: FirmwareFacts[C]): string; advice: string };
-} = {
+const NO_PAD = "No pad is touched by a build.";
+
+const ERRORS: Kinds<FirmwareFacts> = {
   COMPILER_MISSING: {
     message: ({ tool }) => `${tool} is not installed.`,
+    pad: NO_PAD,
     advice: "Install the compiler; on Debian and Ubuntu: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
   },
   BOARD_UNKNOWN: {
     message: ({ board, boards }) => `There is no board ${board}; there are ${boards}.`,
+    pad: NO_PAD,
     advice: "Name one of these, or none to build for all of them.",
   },
   CORE_MISSING: {
     message: ({ path }) => `The core ${path} is not there.`,
+    pad: NO_PAD,
     advice: "Build it with: npm run build",
   },
 };
@@ -32,13 +35,6 @@ const WORDS: {
 /** No image was built. */
 export class FirmwareError<C extends FirmwareErrorCode = FirmwareErrorCode> extends TearpadError<C, FirmwareFacts[C]> {
   constructor(code: C, facts: FirmwareFacts[C], cause?: unknown) {
-    const words = WORDS[code];
-    super(
-      code,
-      facts,
-      { message: words.message(facts), pad: "No pad is touched by a build.", advice: words.advice },
-      cause,
-    );
-    this.name = "FirmwareError";
+    super(code, facts, ERRORS[code], cause);
   }
 }

@@ -17,6 +17,8 @@ import { fileURLToPath } from "node:url";
 import {
   digest,
   encodeUf2,
+  FLASH_START,
+  hexWord,
   MANIFEST_NAME,
   type Manifest,
   parseManifest,
@@ -31,9 +33,6 @@ const HARDWARE = join(ROOT, "hardware");
 const CORE = join(ROOT, "build", "device.wasm");
 /** Its version is the firmware's, and it names the wabt that translates. */
 const PACKAGE = join(ROOT, "package.json");
-
-/** Where the flash of an RP2040 lies in its address space. */
-const ADDRESS = 0x1000_0000;
 
 /** Says what the files beside it were made of: whoever would make them of the same need not. */
 const STAMP = "inputs";
@@ -79,13 +78,13 @@ function filesOf(board: string): string[] {
 function build(board: string, directory: string): void {
   const image = buildImage(board, join(directory, "objects"));
   const bytes = readFileSync(image.bin);
-  const file = encodeUf2(bytes, { address: ADDRESS, family: RP2040_FAMILY });
+  const file = encodeUf2(bytes, { address: FLASH_START, family: RP2040_FAMILY });
   const manifest: Manifest = {
     format: 1,
     board,
     version: JSON.parse(readFileSync(PACKAGE, "utf8")).version,
-    family: word(RP2040_FAMILY),
-    address: word(ADDRESS),
+    family: hexWord(RP2040_FAMILY),
+    address: hexWord(FLASH_START),
     core: image.core,
     image: digest(bytes),
     uf2: digest(file),
@@ -116,8 +115,4 @@ function digestOfInputs(board: string): string {
 
 function readIfThere(path: string): string | null {
   return existsSync(path) ? readFileSync(path, "utf8") : null;
-}
-
-function word(value: number): string {
-  return `0x${value.toString(16).padStart(8, "0")}`;
 }

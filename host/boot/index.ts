@@ -3,5 +3,5 @@
 
 export { findDrive, readDrive, writeToDrive } from "./drive.ts";
 export { BootError, type BootErrorCode } from "./errors.ts";
-export { checkUf2, digest, MANIFEST_NAME, type Manifest, parseManifest } from "./manifest.ts";
+export { checkUf2, digest, FLASH_START, hexWord, MANIFEST_NAME, type Manifest, parseManifest } from "./manifest.ts";
 export { decodeUf2, encodeUf2, RP2040_FAMILY } from "./uf2.ts";

@@ -25,13 +25,19 @@ export interface Manifest {
 /** The name that a manifest has, beside its image. */
 export const MANIFEST_NAME = "manifest.json";
 
-/** Where the flash that an RP2040 boots from begins, and how much of it is the firmware's: behind that a bare board has its pad. */
-const FLASH_START = 0x1000_0000;
+/** Where the flash that an RP2040 boots from begins. */
+export const FLASH_START = 0x1000_0000;
+/** How much of it is the firmware's: behind that a bare board has its pad. */
 const FIRMWARE_END = 0x1004_0000;
 
 /** SHA-256 as a manifest writes it. */
 export function digest(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** An address or a family as a manifest writes it. */
+export function hexWord(value: number): string {
+  return `0x${value.toString(16).padStart(8, "0")}`;
 }
 
 /** Reads a manifest. @throws BootError MANIFEST_UNREADABLE, with the field that is wrong */
@@ -52,7 +58,7 @@ export function checkUf2(file: Uint8Array, manifest: Manifest): Uf2 {
   const uf2 = decodeUf2(file, Number(manifest.family));
   mustMatch("uf2", manifest.uf2, digest(file));
   mustMatch("image", manifest.image, digest(uf2.image));
-  mustMatch("address", manifest.address, `0x${uf2.address.toString(16).padStart(8, "0")}`);
+  mustMatch("address", manifest.address, hexWord(uf2.address));
   const end = uf2.address + uf2.image.length;
   if (uf2.address < FLASH_START || end > FIRMWARE_END) {
     throw new BootError("UF2_OUTSIDE", { address: uf2.address, end, allowedEnd: FIRMWARE_END });

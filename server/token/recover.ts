@@ -30,7 +30,7 @@ export function recover(server: TokenServer): Recovery {
         catchUp(server, pad, limit);
       }
       // Of nearly all the limits know everything: a note of each would be a million of them.
-      if (limit === undefined || FIELDS.some((field) => pad[field] > limit[field])) server.note(pad);
+      if (limit === undefined || isAhead(pad, limit)) server.note(pad);
     }
     const orphans = requests.working();
     for (const { request, hold } of orphans) {
@@ -49,8 +49,10 @@ export function recover(server: TokenServer): Recovery {
 
 const FIELDS = ["heard", "up", "down", "split", "receipt"] as const;
 
-function isAhead(limit: LimitEntry, pad: Pad): boolean {
-  return FIELDS.some((field) => limit[field] > pad[field]);
+type Marks = Pick<LimitEntry, (typeof FIELDS)[number]>;
+
+function isAhead(one: Marks, other: Marks): boolean {
+  return FIELDS.some((field) => one[field] > other[field]);
 }
 
 function catchUp(server: TokenServer, pad: Pad, limit: LimitEntry): void {

@@ -2,7 +2,7 @@
  * A device behind a TCP port, for one host at a time.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { SimulatorError } from "../error.ts";
+import { listen } from "../listen.ts";
 import type { Machine } from "../machine.ts";
 import { Ferry, type Line } from "./line.ts";
 
@@ -20,7 +20,7 @@ export interface TcpOptions {
  * @throws SimulatorError LINE_FAILED when the port cannot be had
  */
 export async function attachTcp(machine: Machine, options: TcpOptions = {}): Promise<Line> {
-  const log = options.log ?? (() => {});
+  const { host = "127.0.0.1", port = 0, log = () => {} } = options;
   const { promise: closed, resolve, reject } = Promise.withResolvers<void>();
   let client: Socket | null = null;
   const ferry = new Ferry(machine, (bytes, taken) => (client === null ? taken() : client.write(bytes, taken)), fail);
@@ -60,7 +60,7 @@ export async function attachTcp(machine: Machine, options: TcpOptions = {}): Pro
   }
 
   try {
-    await listen(server, options);
+    await listen(server, host, port);
   } catch (error) {
     ferry.stop();
     throw error;
@@ -71,22 +71,6 @@ export async function attachTcp(machine: Machine, options: TcpOptions = {}): Pro
     return closed;
   };
   return { address: addressOf(server), close, closed };
-}
-
-function listen(server: Server, options: TcpOptions): Promise<void> {
-  const { host = "127.0.0.1", port = 0 } = options;
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause) => {
-      reject(
-        new SimulatorError("LINE_FAILED", `The simulator cannot listen on ${host}:${port}.`, {
-          facts: { host, port },
-          advice: "Choose another port, or let the system choose one.",
-          cause,
-        }),
-      );
-    });
-    server.listen(port, host, resolve);
-  });
 }
 
 function addressOf(server: Server): string {

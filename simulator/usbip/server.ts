@@ -3,9 +3,10 @@
  *
  * A host that breaks the protocol is told off in the log and put out; the device is unplugged then, as by any other end of the connection.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { SimulatorError } from "../error.ts";
 import type { Line } from "../line/index.ts";
+import { listen } from "../listen.ts";
 import { GET_DEVICE_DESCRIPTOR, getConfiguration, type UsbDevice, type UsbRefusal } from "./device.ts";
 import {
   BUSID_BYTES,
@@ -333,19 +334,4 @@ async function describe(device: UsbDevice): Promise<Listed> {
   const head = await ask(getConfiguration(9));
   const configuration = await ask(getConfiguration(head[2]! | (head[3]! << 8)));
   return { busid: BUSID, device: deviceDescriptor, configuration };
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause) => {
-      reject(
-        new SimulatorError("LINE_FAILED", `The simulator cannot listen on ${host}:${port}.`, {
-          facts: { host, port },
-          advice: "Choose another port, or let the system choose one.",
-          cause,
-        }),
-      );
-    });
-    server.listen(port, host, resolve);
-  });
 }

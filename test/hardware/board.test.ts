@@ -1,8 +1,6 @@
 // The firmware and the simulator have the same conversations, byte for byte, and leave the same chips; and what the world does to a board ends in named errors or in a device that
 // says what it lacks.
 
-import { spawnSync } from "node:child_process";
-import process from "node:process";
 import { describe, expect, it } from "vitest";
 import { type Board, type BoardName, CYCLES_PER_SECOND, type NorFaults } from "../../hardware/emulator/index.ts";
 import { type Device, openDevice } from "../../host/driver/index.ts";
@@ -12,10 +10,9 @@ import { chipBegin, emulatedBoard, lineTo, settle } from "../body.ts";
 import type { Body as BareBody } from "../browser/body.ts";
 import { converse } from "../browser/conversation.ts";
 import { fastClock, padParameters } from "../host/pair.ts";
+import { showsBoards } from "./firmware-board.ts";
 
-const compiler = spawnSync("arm-none-eabi-gcc", ["--version"]).status === 0;
-if (!compiler && !process.env.CI)
-  console.warn("not shown here, because there is no arm-none-eabi-gcc: the firmware on emulated boards");
+const shown = showsBoards("the firmware on emulated boards");
 
 /** As the conversation uses a device: power, a line, and the chip. */
 function ofBoard(board: Board): BareBody {
@@ -71,7 +68,7 @@ function programs(flash: Flash, begin: number, size: number): number[] {
   return Array.from({ length: size / 256 }, (_, page) => flash.programs(begin + page * 256));
 }
 
-describe.skipIf(!compiler && !process.env.CI)("the firmware", { timeout: 120_000 }, () => {
+describe.skipIf(!shown)("the firmware", { timeout: 120_000 }, () => {
   it.each(["pico", "pico-bare"] as const)(
     "T-18 %s has the same conversation as the simulator, byte for byte, and programs and erases its chip as often",
     async (name) => {
@@ -117,7 +114,7 @@ async function booted(name: BoardName, spoil: (board: Board) => void = () => {})
   return [board, await openDevice(lineTo(board), { clock: fastClock })];
 }
 
-describe.skipIf(!compiler && !process.env.CI)("what the world does to a pico", { timeout: 60_000 }, () => {
+describe.skipIf(!shown)("what the world does to a pico", { timeout: 60_000 }, () => {
   it.each<[string, NorFaults]>([
     ["is not there and reads as ones", { absent: 0xff }],
     ["is not there and reads as zeros", { absent: 0x00 }],

@@ -1,7 +1,6 @@
 // One test body for every body of the core: a pad is filled, sealed with, opened and released under, a token calls, the power goes at any moment, and wrong input is refused by
 // name. The simulator and the two emulated boards run it here; a real board with a blank chip does when TEARPAD_BODY_PORT names its port.
 
-import { spawnSync } from "node:child_process";
 import { createHash, randomInt } from "node:crypto";
 import process from "node:process";
 import { afterEach, describe, expect, it } from "vitest";
@@ -20,11 +19,9 @@ import { type Body, boardBody, nativeBody, portBody, simulatorBody } from "../bo
 import { fastClock, inOnePiece } from "../host/pair.ts";
 import { receiptMac } from "../second/link.ts";
 import { Server } from "../second/server.ts";
+import { showsBoards } from "./firmware-board.ts";
 
-const compiler = spawnSync("arm-none-eabi-gcc", ["--version"]).status === 0;
-if (!compiler && !process.env.CI) {
-  console.warn("not shown here, because there is no arm-none-eabi-gcc: the test body on emulated boards");
-}
+const shown = showsBoards("the test body on emulated boards");
 
 const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
 const PAD_BYTES = 5 * 4096;
@@ -38,7 +35,7 @@ const CUTS = 4;
 const SLOTS = slotsAtIssue(PAD_BYTES);
 
 const bodies: [string, () => Body][] = [["the simulator", () => simulatorBody(64, (bytes) => bytes.fill(5))]];
-if (compiler || process.env.CI) {
+if (shown) {
   bodies.push(["an emulated pico", () => boardBody("pico")], ["an emulated pico-bare", () => boardBody("pico-bare")]);
 }
 if (findCompiler() !== null || process.env.CI) bodies.push(["a native program", () => nativeBody(64)]);

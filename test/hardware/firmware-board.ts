@@ -1,7 +1,6 @@
 // An emulated board with the firmware of the checkout, asked over its UART. Its chip holds the journal that a first
 // boot leaves, made by the simulator: the emulated one would read all of a blank chip.
 
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import {
@@ -12,18 +11,18 @@ import {
   CYCLES_PER_SECOND,
   readSymbols,
 } from "../../hardware/emulator/index.ts";
-import { firmwareFor } from "../../hardware/toolchain/index.ts";
+import { firmwareFor, hasArmCompiler } from "../../hardware/toolchain/index.ts";
 import { type Command, commands, encodeFrame, FrameDecoder, type Info } from "../../host/protocol/index.ts";
 import { builtCore, Flash, Machine } from "../../simulator/index.ts";
 
 const JOURNAL = 65_536;
 const SECTORS = 256;
 
-/** Whether the compiler for boards is there; what needs it is not shown without, and fails in CI. */
-export function hasArmCompiler(): boolean {
-  const there = spawnSync("arm-none-eabi-gcc", ["--version"]).status === 0;
-  if (!there && !process.env.CI) console.warn("not shown here, because there is no arm-none-eabi-gcc: firmware");
-  return there || process.env.CI !== undefined;
+/** Whether to show what needs the compiler for boards: without it not, but in CI, where it fails then. */
+export function showsBoards(what: string): boolean {
+  if (hasArmCompiler() || process.env.CI) return true;
+  console.warn(`not shown here, because there is no arm-none-eabi-gcc: ${what}`);
+  return false;
 }
 
 /** A board without power. `image` is what it is flashed with instead of its firmware. */

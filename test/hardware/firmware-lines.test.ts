@@ -7,7 +7,7 @@ import { type Transfer, UsbHost } from "../../hardware/emulator/usb/index.ts";
 import { firmwareFor } from "../../hardware/toolchain/index.ts";
 import { commands, encodeFrame, type Frame, FrameDecoder } from "../../host/protocol/index.ts";
 import { padParameters } from "../host/pair.ts";
-import { hasArmCompiler, makeBoard, start } from "./firmware-board.ts";
+import { makeBoard, showsBoards, start } from "./firmware-board.ts";
 
 const BUILD_MS = 120_000;
 const CDC = 2;
@@ -26,7 +26,7 @@ function framesIn(bytes: Uint8Array): Frame[] {
   return new FrameDecoder().push(bytes).filter((frame) => "payload" in frame);
 }
 
-describe.skipIf(!hasArmCompiler())("the lines of a board", { timeout: 60_000 }, () => {
+describe.skipIf(!showsBoards("firmware"))("the lines of a board", { timeout: 60_000 }, () => {
   let board: Board;
   let host: UsbHost;
   let uart: number[];
@@ -79,7 +79,7 @@ describe.skipIf(!hasArmCompiler())("the lines of a board", { timeout: 60_000 }, 
   });
 });
 
-describe.skipIf(!hasArmCompiler()).each(["pico", "pico-bare"] as const)("the UART of %s", (name) => {
+describe.skipIf(!showsBoards("firmware")).each(["pico", "pico-bare"] as const)("the UART of %s", (name) => {
   it("loses no byte of the largest frame while the board erases sectors", () => {
     const board = makeBoard(name);
     const decoder = new FrameDecoder();

@@ -13,12 +13,12 @@ import {
 import { BOARDS, firmwareFor, LOADER_SIZE, sumImage } from "../../hardware/toolchain/index.ts";
 import { commands } from "../../host/protocol/index.ts";
 import { TRAP_REASONS } from "../../simulator/index.ts";
-import { ask, hasArmCompiler, info, makeBoard, start } from "./firmware-board.ts";
+import { ask, info, makeBoard, showsBoards, start } from "./firmware-board.ts";
 
 const BUILD_MS = 120_000;
 const TICK = CYCLES_PER_SECOND / 200;
 
-describe.skipIf(!hasArmCompiler())("the firmware on a board", { timeout: 60_000 }, () => {
+describe.skipIf(!showsBoards("firmware"))("the firmware on a board", { timeout: 60_000 }, () => {
   let symbols: Symbols;
 
   beforeAll(() => {

@@ -1,33 +1,21 @@
 // The self test on the firmware itself, in the emulated boards: what the first person who has a real one will run. The chips start with the journal that a first
 // boot leaves, made by the simulator: the emulated one would read all of a blank chip for half a minute.
 
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { BARE_BEGIN, Board, type BoardName, CYCLES_PER_SECOND, readSymbols } from "../../hardware/emulator/index.ts";
+import { type Board, type BoardName, CYCLES_PER_SECOND } from "../../hardware/emulator/index.ts";
 import { type Firmware, firmwareFor } from "../../hardware/toolchain/index.ts";
 import { type Device, openDevice, type SelfTest, selftest, type Transport } from "../../host/driver/index.ts";
-import { builtCore, Flash, Machine } from "../../simulator/index.ts";
+import { makeBoard, showsBoards } from "./firmware-board.ts";
 
-const compiler = spawnSync("arm-none-eabi-gcc", ["--version"]).status === 0;
-if (!compiler && !process.env.CI)
-  console.warn("not shown here, because there is no arm-none-eabi-gcc: the self test of a board");
+const shown = showsBoards("the self test of a board");
 
-const JOURNAL = 65_536;
 /** More than a boot, or any one command, takes. */
 const PATIENCE = 3 * CYCLES_PER_SECOND;
 const open: Device[] = [];
 
-/** A board that was booted once before, with its firmware and the chip that it is made for. */
+/** A board with its firmware and the chip that it is made for. */
 function board(name: BoardName): Board {
-  const { bin, elf } = firmwareFor(name);
-  const made = new Board({ board: name, image: readFileSync(bin), symbols: readSymbols(readFileSync(elf)) });
-  const begin = name === "pico-bare" ? BARE_BEGIN : 0;
-  const sectors = (made.flash.size - begin) / 4096;
-  const before = new Machine({ core: builtCore(), flash: new Flash({ sectors }) });
-  before.powerOn();
-  made.flash.put(begin, before.flash.content(0, JOURNAL));
-  return made;
+  return makeBoard(name, { chip: { sectors: name === "pico" ? 4096 : 512 } });
 }
 
 /** The wires of the board's UART: whatever is sent runs it until it has nothing more to do. */
@@ -65,7 +53,7 @@ function verdicts({ trials }: SelfTest): Record<string, string> {
 
 const found = (report: SelfTest, name: string): string => report.trials.find((one) => one.name === name)?.found ?? "";
 
-describe.skipIf(!compiler && !process.env.CI)("the self test on a board", { timeout: 60_000 }, () => {
+describe.skipIf(!shown)("the self test on a board", { timeout: 60_000 }, () => {
   let pico: Firmware;
 
   beforeAll(() => {

@@ -20,7 +20,7 @@ import {
 } from "../../hardware/toolchain/index.ts";
 import { checkUf2 } from "../../host/boot/index.ts";
 import { builtCore } from "../../simulator/index.ts";
-import { hasArmCompiler } from "./firmware-board.ts";
+import { showsBoards } from "./firmware-board.ts";
 
 const BUILD_MS = 120_000;
 const FLASH_MAX = 48 * 1024;
@@ -29,7 +29,7 @@ const COMMAND = fileURLToPath(new URL("../../hardware/firmware.ts", import.meta.
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-describe.skipIf(!hasArmCompiler()).each(BOARDS)("the firmware of %s", (board) => {
+describe.skipIf(!showsBoards("firmware")).each(BOARDS)("the firmware of %s", (board) => {
   let firmware: Firmware;
   let image: Uint8Array;
 

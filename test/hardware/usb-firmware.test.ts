@@ -2,12 +2,12 @@
  * The firmware's USB part against a strict controller and a host that checks every toggle.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { hasArmCompiler } from "./firmware-board.ts";
+import { showsBoards } from "./firmware-board.ts";
 import { CLAIMS } from "./usb-claims.ts";
 import { findUsbDefect, USB_DEFECTS } from "./usb-defects.ts";
 import { buildEcho, EchoBoard } from "./usb-echo.ts";
 
-describe.skipIf(!hasArmCompiler())("the firmware on USB", () => {
+describe.skipIf(!showsBoards("firmware"))("the firmware on USB", () => {
   let image: Uint8Array;
   beforeAll(() => {
     image = buildEcho();

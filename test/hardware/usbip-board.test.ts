@@ -11,7 +11,7 @@ import { type Device, fillDevice, openDevice } from "../../host/driver/index.ts"
 import { boxCost, type Command, commands, encodeFrame, FrameDecoder } from "../../host/protocol/index.ts";
 import { builtCore, Flash, Machine, Random, serveUsb, type UsbipLine } from "../../simulator/index.ts";
 import { inOnePiece, padParameters, talkTo } from "../host/pair.ts";
-import { hasArmCompiler, makeBoard } from "./firmware-board.ts";
+import { makeBoard, showsBoards } from "./firmware-board.ts";
 import { bulkTransport, type Enumerated, enumerate, type Setup, UsbipClient } from "./usbip-client.ts";
 
 const CDC = 2;
@@ -84,7 +84,7 @@ class Talk {
   }
 }
 
-describe.skipIf(!hasArmCompiler())("the firmware behind USB/IP", () => {
+describe.skipIf(!showsBoards("firmware"))("the firmware behind USB/IP", () => {
   let board: Board;
   let line: UsbipLine;
   let twin: Device;

@@ -366,7 +366,6 @@ describe("commands given at once", () => {
     let outstanding = 0;
     const { device, line } = await meet((frame, line) => {
       expect(++outstanding).toBe(1);
-      // Ahead of the driver's patience, which is short here, however busy the computer is.
       setImmediate(() => {
         outstanding--;
         if (frame.type === INFO) line.send(reply(frame, new Uint8Array(112)));

@@ -9,10 +9,9 @@
  *
  * Registers: those of xip.h, SSI_SR, SSI_DR0 (RP2040 data sheet 4.10.13), QSPI_SS_CTRL (2.19.6.2).
  */
-#include <stddef.h>
-
 #include "bus.h"
 #include "clocks.h"
+#include "exchange.h"
 #include "reset.h"
 #include "uart.h"
 #include "xip.h"
@@ -45,25 +44,14 @@ WITHIN void select(void) { REG(QSPI_SS_CTRL) = OVERRIDE_LOW; }
 
 WITHIN void release(void) { REG(QSPI_SS_CTRL) = OVERRIDE_HIGH; }
 
-WITHIN void exchange(const uint8_t* out, uint8_t* in, uint32_t count) {
-  uint32_t sent = 0;
-  for (; sent < count && sent < UNDER_WAY; sent++) REG(SSI_DR0) = out == NULL ? 0 : out[sent];
-  for (uint32_t got = 0; got < count; got++) {
-    while (!(REG(SSI_SR) & SSI_SR_RX_NOT_EMPTY)) {
-    }
-    uint8_t byte = (uint8_t)REG(SSI_DR0);
-    if (sent < count) {
-      REG(SSI_DR0) = out == NULL ? 0 : out[sent];
-      sent++;
-    }
-    if (in != NULL) in[got] = byte;
-  }
+/* Once for each direction. */
+IN_RAM static void put(const uint8_t* out, uint32_t count) {
+  exchange(SSI_DR0, SSI_SR, SSI_SR_RX_NOT_EMPTY, UNDER_WAY, out, NULL, count);
 }
 
-/* Once for each direction: the wires take 32 cycles a byte. */
-IN_RAM static void put(const uint8_t* out, uint32_t count) { exchange(out, NULL, count); }
-
-IN_RAM static void get(uint8_t* in, uint32_t count) { exchange(NULL, in, count); }
+IN_RAM static void get(uint8_t* in, uint32_t count) {
+  exchange(SSI_DR0, SSI_SR, SSI_SR_RX_NOT_EMPTY, UNDER_WAY, NULL, in, count);
+}
 
 IN_RAM static uint8_t status(void) {
   uint8_t command = READ_STATUS_1;

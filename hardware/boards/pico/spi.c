@@ -2,11 +2,10 @@
  * The chip on SPI0, 31.25 MHz. Mode 3: in mode 0 the peripheral lets the clock rest behind each byte. Chip select is a
  * pin of our own: the peripheral moves its own with every byte, or never (data sheet 4.4.3.11 to 4.4.3.14).
  */
-#include <stddef.h>
-
 #include "board.h"
 #include "bus.h"
 #include "clocks.h"
+#include "exchange.h"
 #include "pin.h"
 #include "reset.h"
 
@@ -17,28 +16,14 @@ enum { EIGHT_BITS_MODE_3 = 7 | BIT(6) | BIT(7), ENABLE = BIT(1), FIFO_DEPTH = 8 
 /** Behind a software reset, and behind waking (data sheet 9.6, tRST and tRES1). */
 #define SETTLE_US 40u
 
-/*
- * Both queues hold eight: never more than eight are under way, so that none that comes back is lost. In RAM, and once
- * for each direction: it must keep up with the wires, which take 32 cycles a byte.
- */
-static inline __attribute__((always_inline)) void exchange(const uint8_t* out, uint8_t* in, uint32_t count) {
-  uint32_t sent = 0;
-  for (; sent < count && sent < FIFO_DEPTH; sent++) REG(SPI_DR) = out == NULL ? 0 : out[sent];
-  for (uint32_t got = 0; got < count; got++) {
-    while (!(REG(SPI_SR) & SPI_SR_RX_NOT_EMPTY)) {
-    }
-    uint8_t byte = (uint8_t)REG(SPI_DR);
-    if (sent < count) {
-      REG(SPI_DR) = out == NULL ? 0 : out[sent];
-      sent++;
-    }
-    if (in != NULL) in[got] = byte;
-  }
+/* Both queues hold eight. Once for each direction. */
+IN_RAM static void put(const uint8_t* out, uint32_t count) {
+  exchange(SPI_DR, SPI_SR, SPI_SR_RX_NOT_EMPTY, FIFO_DEPTH, out, NULL, count);
 }
 
-IN_RAM static void put(const uint8_t* out, uint32_t count) { exchange(out, NULL, count); }
-
-IN_RAM static void get(uint8_t* in, uint32_t count) { exchange(NULL, in, count); }
+IN_RAM static void get(uint8_t* in, uint32_t count) {
+  exchange(SPI_DR, SPI_SR, SPI_SR_RX_NOT_EMPTY, FIFO_DEPTH, NULL, in, count);
+}
 
 static void select(void) { pin_set(NOR_SELECT_PIN, false); }
 
