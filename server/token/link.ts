@@ -6,15 +6,16 @@
 // than the disk takes is not read on, and one that does not take its answers gets no more of them.
 
 import { randomBytes } from "node:crypto";
-import { decodeState, ItemReader, type LinkItem } from "../../host/protocol/index.ts";
+import { ItemReader, type LinkItem } from "../../host/protocol/index.ts";
 import type { Work } from "../store/index.ts";
 import type { Seated, TokenServer } from "./core.ts";
 import { answerCall } from "./desk.ts";
 import { runJob } from "./job.ts";
 import { Stale } from "./pads.ts";
-import { acceptReady, type Jump, makeJump } from "./ready.ts";
-import { type Job, type Refusal, Refused, StillWorking, serve } from "./serve.ts";
-import { NoRoom, type Sealed, Turn } from "./turn.ts";
+import { acceptReady } from "./ready.ts";
+import { type Job, type Refusal, Refused, StillWorking } from "./serve.ts";
+import { Take, type Talk } from "./take.ts";
+import { NoRoom, type Sealed } from "./turn.ts";
 
 /** The line that a link talks over. */
 export interface Line {
@@ -30,8 +31,6 @@ export interface Line {
 const WAITING_ITEMS = 64;
 /** Items that share one transaction at most. */
 const TURN_ITEMS = 32;
-/** Boxes down behind which a turn takes no further item. */
-const TURN_SEALED = 64;
 /** Kept boxes that are read at once. */
 const KEPT_BOXES = 16;
 /** Calls that one line may make. */
@@ -42,31 +41,6 @@ const WELCOME_HEADER = [48, 0, 4, 0];
 const WELCOME_BYTES = 68;
 
 type State = "waiting" | "calling" | "welcomed" | "refused" | "linked" | "ended";
-
-/** What a link knows beside the row of its pad; a turn that fails leaves it as it was. */
-interface Talk {
-  readonly cap: bigint;
-  readonly budget: bigint;
-  readonly jump: Jump | null;
-  /** The account as this link last told or changed it. */
-  readonly balance: bigint;
-  /** Up to when this link is paid, where time is. */
-  readonly paidTo: number;
-  /** Texts of the unfinished run; null: they are in the store. */
-  readonly parts: readonly Uint8Array[] | null;
-}
-
-/** What a turn comes to. */
-interface Outcome {
-  readonly turn: Turn;
-  readonly talk: Talk;
-  /** Texts that are not needed any more, once it is durable. */
-  readonly used: readonly Uint8Array[];
-  /** Items that it took. */
-  readonly taken: number;
-  readonly job: Job | null;
-  readonly ends: boolean;
-}
 
 export class Link implements Seated {
   readonly #server: TokenServer;
@@ -98,19 +72,21 @@ export class Link implements Seated {
   readonly #began: number;
   #heardAt: number;
   #openedAt: number | null = null;
-  /** The turn that is under way: what it may take, the refusals that it was run again for, where it stands, what it came to. */
-  readonly #turn: Work & { most: number; at: number; outcome: Outcome | null } = {
+  /** The turn that is under way: how much it may take, the refusals that it was run again for, and what it took. */
+  readonly #turn: Work & { most: number; take: Take | null } = {
     most: TURN_ITEMS,
-    at: 0,
-    outcome: null,
+    take: null,
     run: () => {
-      this.#turn.outcome = this.#isEnded() ? null : this.#take();
+      this.#turn.take = null;
+      if (this.#isEnded()) return;
+      this.#turn.take = new Take(this.#server, this.#pad, this.#epoch, this.#talk);
+      this.#turn.take.run(this.#waiting, this.#turn.most, this.#refusals);
     },
     done: () => {
-      const { outcome } = this.#turn;
-      this.#turn.outcome = null;
+      const { take } = this.#turn;
+      this.#turn.take = null;
       try {
-        if (outcome !== null) this.#after(outcome);
+        if (take !== null) this.#after(take);
       } catch (error) {
         this.#fail(error);
       }
@@ -264,128 +240,21 @@ export class Link implements Seated {
   /** A turn is undone. */
   #takeAgain(reason: unknown): void {
     const turn = this.#turn;
+    const at = turn.take?.at ?? 0;
     if (reason instanceof Refused) {
-      this.#refusals.set(turn.at, reason.refusal);
+      this.#refusals.set(at, reason.refusal);
       this.#server.enter(turn);
     } else if (reason instanceof StillWorking) {
       // What is before it is taken alone; then it is waited for.
-      const ready = turn.at === 0 ? reason.done : Promise.resolve();
-      turn.most = turn.at === 0 ? turn.most : turn.at;
-      void ready.then(() => this.#server.enter(turn));
+      if (at > 0) turn.most = at;
+      void (at > 0 ? Promise.resolve() : reason.done).then(() => this.#server.enter(turn));
     } else {
       this.#fail(reason);
     }
   }
 
-  /** Takes what waits, inside a work. */
-  #take(): Outcome {
-    const server = this.#server;
-    const turn = new Turn(server, this.#pad, this.#epoch, this.#talk.budget);
-    const { pad } = turn;
-    const items = this.#waiting;
-    const most = Math.min(items.length, this.#turn.most);
-    let { cap, jump, paidTo, parts } = this.#talk;
-    let job: Job | null = null;
-    let ends = false;
-    let wantsReceipt = turn.balance.balance > this.#talk.balance;
-    let at = 0;
-    const used: Uint8Array[] = [];
-    const down = pad.down;
-    const up = pad.up;
-    for (; at < most && !ends && job === null && turn.sealed.length < TURN_SEALED; at++) {
-      this.#turn.at = at;
-      const item = items[at]!;
-      if (jump !== null && pad.up >= jump.again) {
-        if (pad.up > jump.again || !makeJump(turn, jump)) {
-          ends = true;
-          break;
-        }
-        if (pad.unfinished === 0) parts = null;
-        jump = null;
-      }
-      const before = pad.up;
-      const text = item.kind === "data" || item.kind === "last" || item.kind === "state" ? turn.open(item) : null;
-      if (text === null) {
-        ends = true;
-        break;
-      }
-      const cost = pad.up - before;
-      let wantsRoom = false;
-      if (item.kind === "state") {
-        const state = decodeState(text);
-        // What is sent again from an earlier link may be behind this READY, and its cap was that link's.
-        const earlier = jump !== null;
-        if (
-          state === null ||
-          (state.down < pad.released && !earlier) ||
-          state.down > pad.down ||
-          state.receiptSequence > pad.receipt
-        ) {
-          ends = true;
-          break;
-        }
-        wantsRoom = state.wantsRoom;
-        if (state.down > pad.released) turn.release(state.down);
-        if (state.cap > cap && !earlier) {
-          turn.budget += state.cap - cap;
-          cap = state.cap;
-        }
-        if (state.ends) ends = wantsReceipt = true;
-      } else if (pad.torn) {
-        // It may be the rest of a run that went with a database: nobody can tell, and so it is not served. Its token asks again.
-        pad.torn = item.kind !== "last";
-        text.fill(0);
-      } else {
-        const keeps = pad.runText + text.length <= server.config.limits.largestRequest;
-        pad.runBytes += cost;
-        pad.runText += text.length;
-        if (item.kind === "data") {
-          if (keeps) {
-            if (pad.unfinished > 0) parts ??= server.parts.texts(pad.pad);
-            parts = [...(parts ?? []), text];
-            server.parts.add(pad.pad, pad.unfinished, text);
-          }
-          pad.unfinished++;
-        } else {
-          const before = pad.unfinished === 0 ? [] : (parts ?? server.parts.texts(pad.pad));
-          used.push(...before);
-          const whole = keeps ? concatenateAll([...before, text]) : null;
-          const arrived = { text: whole, boxes: pad.unfinished + 1, padBytes: pad.runBytes };
-          if (pad.unfinished > 0) server.parts.drop(pad.pad);
-          pad.unfinished = pad.runBytes = pad.runText = 0;
-          parts = null;
-          try {
-            const done = serve(turn, arrived, this.#refusals.get(at));
-            job = done.job;
-            if (done.ends) ends = wantsReceipt = true;
-          } catch (error) {
-            if (!(error instanceof NoRoom)) throw error;
-            ends = wantsReceipt = true;
-          } finally {
-            whole?.fill(0);
-            text.fill(0);
-          }
-        }
-      }
-      if (!ends) turn.grant(wantsRoom);
-    }
-    if (pad.up !== up) paidTo = turn.settleTime(paidTo);
-    if (turn.spent && job === null) {
-      turn.close();
-      ends = wantsReceipt = true;
-    }
-    try {
-      if (wantsReceipt) turn.receipt(ends);
-    } catch (error) {
-      if (!(error instanceof NoRoom)) throw error;
-    }
-    if (pad.up !== up || pad.down !== down) turn.write();
-    const talk = { cap, budget: turn.budget, jump, balance: turn.balance.balance, paidTo, parts };
-    return { turn, talk, used, taken: at, job, ends };
-  }
-
   /** A turn is durable: its boxes leave. */
-  #after({ turn, talk, used, taken, job, ends }: Outcome): void {
+  #after({ turn, talk, used, at, job, ends }: Take): void {
     for (const text of used) text.fill(0);
     turn.afterwards();
     if (this.#isEnded()) {
@@ -393,9 +262,9 @@ export class Link implements Seated {
       return;
     }
     this.#talk = talk;
-    if (taken === this.#waiting.length) this.#waiting = [];
-    else this.#waiting.splice(0, taken);
-    if (taken > 0) this.#openedAt = this.#server.clock.now();
+    if (at === this.#waiting.length) this.#waiting = [];
+    else this.#waiting.splice(0, at);
+    if (at > 0) this.#openedAt = this.#server.clock.now();
     const sending = this.#send(turn.sealed, turn.pad.down);
     if (sending === null && job === null) this.#endTurn(ends);
     else void this.#linger(sending, job, ends);
@@ -497,16 +366,4 @@ export class Link implements Seated {
     if (seat?.link === this) seat.link = null;
     this.#server.leaveSeat(this.#pad);
   }
-}
-
-/** An array, and not a Buffer: slices of those are no copies. */
-function concatenateAll(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -103,16 +103,16 @@ export const DEFECTS: readonly SimulatedDefect[] = [
   },
   {
     name: "the boxes of an unfinished run are not kept",
-    file: "server/token/link.ts",
-    from: "            server.parts.add(pad.pad, pad.unfinished, text);\n",
+    file: "server/token/take.ts",
+    from: "      this.#server.parts.add(pad.pad, pad.unfinished, text);\n",
     to: "",
     shows: KILLS,
   },
   {
     name: "a turn does not write its marks when only down has moved",
-    file: "server/token/link.ts",
-    from: "if (pad.up !== up || pad.down !== down) turn.write();",
-    to: "if (pad.up > up + 400) turn.write();",
+    file: "server/token/take.ts",
+    from: "if (turn.pad.up !== up || turn.pad.down !== down) turn.write();",
+    to: "if (turn.pad.up > up + 400) turn.write();",
     shows: KILLS,
   },
   {
