@@ -10,7 +10,6 @@ import {
   type ActiveInfo,
   type Clock,
   type Device,
-  DriverError,
   lastWord,
   mayComeBack,
   mustBeActive,
@@ -21,7 +20,6 @@ import {
 } from "../driver/index.ts";
 import {
   type AddressList,
-  boxCost,
   isDeviceError,
   isToken,
   type LinkItem,
@@ -32,12 +30,14 @@ import {
   type StateRequest,
   TEXT_MAX_BYTES,
 } from "../protocol/index.ts";
+import { Answers } from "./answers.ts";
 import { addressesOf, type CallEvent, type Caller, placeCall, withPresence } from "./call.ts";
 import { isLinkFailure, LinkFailure, type LinkFailureCode } from "./errors.ts";
 import { Incoming } from "./incoming.ts";
 import { openLine } from "./line.ts";
-import { LinkLog, type LoggedBox, type LoggedCall, type LoggedRequest } from "./log.ts";
-import { type Answer, answerOf, decodeAnswer, encodeRequest, newId, type Reply, serviceOf } from "./request.ts";
+import { kept, LinkLog, type LoggedCall, type LoggedRequest } from "./log.ts";
+import { boxesFrom, Outgoing, stateCost } from "./outgoing.ts";
+import { type Answer, encodeRequest, newId, serviceOf } from "./request.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a server takes from the tag to its first receipt. */
@@ -48,9 +48,6 @@ const SILENCE_MS = 30_000;
 const GRANT_MS = 10_000;
 /** What was released and not acknowledged yet is acknowledged from so much on. */
 const ACKNOWLEDGE_BYTES = 65_536;
-/** Boxes sealed ahead of the disk and the line. */
-const AHEAD_MAX = 16;
-const STATE_TEXT_BYTES = 20;
 
 const RETRIED: readonly LinkFailureCode[] = ["LINK_LOST", "NO_ADDRESS_ANSWERED", "CALL_REFUSED"];
 
@@ -114,8 +111,8 @@ export async function openLink(device: Device, options: LinkOptions): Promise<Li
   return link;
 }
 
-interface Waiter<Result> {
-  resolve(result: Result): void;
+interface Waiter {
+  resolve(): void;
   reject(error: unknown): void;
 }
 
@@ -123,21 +120,18 @@ interface Waiter<Result> {
 interface Order {
   readonly cap: bigint;
   readonly ends: boolean;
-  readonly waiter: Waiter<void> | null;
+  readonly waiter: Waiter | null;
 }
 
 /** One line, from the server's first receipt to its end. */
 interface Connection {
   readonly wire: Wire;
   readonly incoming: Incoming;
-  /** Where the next box up is expected to lie. */
-  mark: number;
+  readonly outgoing: Outgoing;
   /** What of down this link has acknowledged. */
   acknowledged: number;
   /** The last one that came. */
   receipt: Receipt;
-  /** A STATE that ends the link has left. */
-  ending: boolean;
   error: unknown;
   /** Resolves when the item that came last is worked off, its release included. */
   worked: Promise<void>;
@@ -160,12 +154,10 @@ export class Link {
   #repeated: LoggedCall | null = null;
   #receipt: Receipt | null = null;
   #connection: Connection | null = null;
-  /** Those who wait for a connection, for answers (by id), and for STATEs. */
-  #callers: (Waiter<void> & { readonly patient: boolean })[] = [];
-  readonly #waiters: Map<string, Waiter<Reply>> = new Map();
+  readonly #answers: Answers;
+  /** Those who wait for a connection, and for STATEs. */
+  #callers: (Waiter & { readonly patient: boolean })[] = [];
   #orders: Order[] = [];
-  /** Requests whose answers were handed over, while the disk is told. */
-  readonly #handed: Set<string> = new Set();
   #driving: Promise<void> | null = null;
   #wake = () => {};
   #woken = false;
@@ -184,6 +176,7 @@ export class Link {
     this.#info = info;
     this.#value = value;
     this.#log = log;
+    this.#answers = new Answers(log);
     this.#options = options;
     this.#cap = options.cap ?? value.limit;
     this.#caller = {
@@ -214,24 +207,21 @@ export class Link {
     await this.connected({ patient: true });
     this.#mustBeOpen();
     const { boxes } = runCost(text.length, this.#info.burnUnit);
-    const answered = this.#awaitAnswer(id);
+    const answered = this.#answers.wait(id);
     try {
       await this.#log.request(id, boxes, text);
     } catch (error) {
-      this.#waiters.delete(id);
+      this.#answers.fail(id, error);
       throw error;
     }
     this.#drive();
-    return answerOf(await answered);
+    return answered;
   }
 
   /** Requests whose answers were handed to nobody, oldest first. */
   async pending(): Promise<Pending[]> {
-    const requests = [...this.#log.requests.values()].filter(
-      ({ id }) => !this.#waiters.has(id) && !this.#handed.has(id),
-    );
     return Promise.all(
-      requests.map(async (request) => ({
+      this.#answers.pending.map(async (request) => ({
         id: request.id,
         service: serviceOf(await this.#log.read(request.text)),
         answer: () => this.#claim(request),
@@ -296,35 +286,11 @@ export class Link {
     if (this.#closing !== null) throw new LinkFailure("LINK_CLOSED", {});
   }
 
-  #awaitAnswer(id: string): Promise<Reply> {
-    const answered = new Promise<Reply>((resolve, reject) => {
-      this.#waiters.set(id, { resolve, reject });
-    });
-    answered.catch(() => {}); // Whoever waits for it gets it.
-    return answered;
-  }
-
   async #claim(request: LoggedRequest): Promise<Answer> {
     this.#mustBeOpen();
-    const { id } = request;
-    if (!this.#log.requests.has(id) || this.#waiters.has(id) || this.#handed.has(id)) {
-      throw new Error("an answer is taken once");
-    }
-    if (request.answer === null) {
-      const answered = this.#awaitAnswer(id);
-      this.#drive();
-      return answerOf(await answered);
-    }
-    this.#handed.add(id);
-    const text = await this.#log.read(request.answer);
-    // It is handed over first, and then forgotten: a crash between gives it once more.
-    this.#log.done(id, 0).then(
-      () => this.#handed.delete(id),
-      () => this.#handed.delete(id),
-    );
-    const reply = decodeAnswer(text);
-    if (reply === null) throw new LinkFailure("BAD_ANSWER", { bytes: text.length });
-    return answerOf({ ...reply, id });
+    const answered = this.#answers.claim(request);
+    this.#drive();
+    return answered;
   }
 
   #order(cap: bigint, ends: boolean): Promise<void> {
@@ -346,7 +312,7 @@ export class Link {
   }
 
   get #hasWork(): boolean {
-    return !this.#ended && (this.#callers.length > 0 || this.#waiters.size > 0 || this.#orders.length > 0);
+    return !this.#ended && (this.#callers.length > 0 || this.#answers.isAwaited || this.#orders.length > 0);
   }
 
   async #driveOn(): Promise<void> {
@@ -395,47 +361,29 @@ export class Link {
 
   async #sealRequests(connection: Connection): Promise<void> {
     for (const request of this.#log.requests.values()) {
-      if (connection.ending) return;
+      if (connection.outgoing.ending) return;
       if (request.answer === null && request.next < request.boxes) await this.#sealRequest(connection, request);
     }
   }
 
   async #sealRequest(connection: Connection, request: LoggedRequest): Promise<void> {
-    const { text, boxes } = request;
-    let number = request.next;
-    const { padBytes } = runCost(text.length - number * TEXT_MAX_BYTES, this.#info.burnUnit);
+    const { text, next } = request;
+    const { padBytes } = runCost(text.length - next * TEXT_MAX_BYTES, this.#info.burnUnit);
     const refusal = await this.#refusal(connection, padBytes);
     if (refusal !== null) {
       await this.#giveUp(request, refusal);
       // Only a new call can tell the server that a run which has begun will not be ended.
-      if (number > 0) throw new LinkFailure("LINK_LOST", { reason: "a request was given up" }, refusal);
+      if (next > 0) throw new LinkFailure("LINK_LOST", { reason: "a request was given up" }, refusal);
       return;
     }
-    const ahead: Promise<void>[] = [];
-    try {
-      for (; number < boxes; number++) {
-        if (connection.error) throw connection.error;
-        if (!this.#log.requests.has(request.id)) {
-          // It was asked once more, and its answer has come after all. Only a new call can end a run that has begun.
-          if (number === 0) return;
-          throw new LinkFailure("LINK_LOST", { reason: "an answer came late" });
-        }
-        const at = number * TEXT_MAX_BYTES;
-        const length = Math.min(TEXT_MAX_BYTES, text.length - at);
-        const piece = await this.#log.read({ at: text.at + at, length });
-        const { mark, box } = await this.#device.seal(number === boxes - 1 ? "last" : "data", piece);
-        ahead.push(this.#sendBox(connection, mark, length, { request: request.id, number, ends: false }, box));
-        if (ahead.length >= AHEAD_MAX) await ahead.shift();
-      }
-      await Promise.all(ahead);
-    } finally {
-      await Promise.allSettled(ahead); // What is on its way to the disk counts in the next call.
-    }
+    await connection.outgoing.request(request, () => {
+      if (connection.error) throw connection.error;
+    });
   }
 
   /** Why so many pad bytes cannot be sealed, after the server was asked for them as long as it gave some; or null. */
   async #refusal(connection: Connection, padBytes: number): Promise<LinkFailure | null> {
-    const state = boxCost(STATE_TEXT_BYTES, this.#info.burnUnit);
+    const state = stateCost(this.#info);
     // What ends the link should fit as well.
     const needed = padBytes + state;
     for (;;) {
@@ -470,14 +418,13 @@ export class Link {
 
   async #giveUp(request: LoggedRequest, refusal: LinkFailure): Promise<void> {
     const boxes = request.asked ? request.boxes : request.next;
-    await this.#keep(this.#log.drop(request.id));
+    await kept(this.#log.drop(request.id));
     const error = boxes === 0 ? refusal : new LinkFailure("GIVEN_UP", { boxes, of: request.boxes }, refusal);
-    this.#waiters.get(request.id)?.reject(error);
-    this.#waiters.delete(request.id);
+    this.#answers.fail(request.id, error);
   }
 
   async #sealOrders(connection: Connection): Promise<void> {
-    while (!connection.ending && this.#orders.length > 0) {
+    while (!connection.outgoing.ending && this.#orders.length > 0) {
       const order = this.#orders[0] as Order;
       try {
         await this.#sealState(connection, { cap: order.cap, ends: order.ends, wantsRoom: false });
@@ -500,27 +447,9 @@ export class Link {
   async #sealState(connection: Connection, request: Required<StateRequest>): Promise<void> {
     await connection.worked; // So that it tells all that was released.
     const { released } = connection.incoming;
-    const { mark, box } = await withPresence(this.#caller, () => this.#device.state(request));
-    const { ends } = request;
-    connection.ending = ends;
+    const sealed = await withPresence(this.#caller, () => this.#device.state(request));
     connection.acknowledged = released;
-    await this.#sendBox(connection, mark, STATE_TEXT_BYTES, { request: null, number: 0, ends }, box);
-  }
-
-  /** A box that the device has sealed: onto the disk, and then away. */
-  #sendBox(
-    connection: Connection,
-    mark: number,
-    textLength: number,
-    what: Pick<LoggedBox, "request" | "number" | "ends">,
-    box: Uint8Array,
-  ): Promise<void> {
-    if (mark !== connection.mark) throw new DriverError("MARK_MOVED", { expected: connection.mark, found: mark });
-    const cost = boxCost(textLength, this.#info.burnUnit);
-    connection.mark += cost;
-    const sent = this.#keep(this.#log.box({ mark, cost, ...what }, box)).then(() => connection.wire.send(box));
-    sent.catch(() => {}); // Whoever waits for it gets it.
-    return sent;
+    await connection.outgoing.state(sealed, request.ends);
   }
 
   // What comes down.
@@ -551,7 +480,7 @@ export class Link {
     this.#heard++;
     const { receipt } = connection;
     if ((receipt.ends && !incoming.inRun) || incoming.releaseDue) {
-      await this.#keep(this.#log.deliver(incoming.mark));
+      await kept(this.#log.deliver(incoming.mark));
       await incoming.release();
     }
     if (receipt.ends) {
@@ -568,7 +497,7 @@ export class Link {
       ? new LinkFailure("VALUE_CLOSED", { balance: receipt.balance })
       : new LinkFailure("LINK_LOST", { reason: "the server ended it" });
     const [order] = this.#orders;
-    if (connection.ending && order?.ends) {
+    if (connection.outgoing.ending && order?.ends) {
       this.#ended = true;
       order.waiter?.resolve();
     }
@@ -577,39 +506,20 @@ export class Link {
   }
 
   async #onRun(text: Uint8Array, end: number): Promise<void> {
-    const reply = decodeAnswer(text);
-    const request = this.#requestOf(reply?.id ?? null);
-    if (request === null) return this.#keep(this.#log.deliver(end));
-    if (!this.#waiters.has(request.id)) await this.#keep(this.#log.keepAnswer(request.id, end, text));
-    // Somebody may have asked for it meanwhile.
-    const waiter = this.#waiters.get(request.id);
-    if (waiter !== undefined) {
-      this.#waiters.delete(request.id);
-      this.#handed.add(request.id);
-      if (reply === null) waiter.reject(new LinkFailure("BAD_ANSWER", { bytes: text.length }));
-      else waiter.resolve({ ...reply, id: request.id });
-      await this.#keep(this.#log.done(request.id, end));
-      this.#handed.delete(request.id);
-    }
-    this.#charged += reply?.charged ?? 0n;
+    const charged = await this.#answers.take(text, end);
+    if (charged === null) return;
+    this.#charged += charged;
     this.#progressed = true;
     this.#silence = SILENCE_MS;
     this.#nudge();
     await this.#log.tidy().catch(() => {}); // It is only larger than it need be.
   }
 
-  /** The request that an answer is for: of one that says not, the oldest that was sent whole. */
-  #requestOf(id: string | null): LoggedRequest | null {
-    const open = (request: LoggedRequest) => request.answer === null && request.next === request.boxes;
-    const request = id === null ? [...this.#log.requests.values()].find(open) : this.#log.requests.get(id);
-    return request === undefined || request.answer !== null ? null : request;
-  }
-
   async #onReceipt(receipt: Receipt): Promise<void> {
     this.#value = await this.#device.value();
     if (receipt.sequence >= (this.#receipt?.sequence ?? 0)) this.#receipt = receipt;
     if (receipt.up > this.#log.acknowledged) this.#progressed = true;
-    await this.#keep(this.#log.acknowledge(receipt.up));
+    await kept(this.#log.acknowledge(receipt.up));
     this.#tell({ kind: "receipt", receipt });
   }
 
@@ -619,7 +529,7 @@ export class Link {
     const info = mustBeActive(await regain(this.#device, this.#info, setbacks));
     this.#mustNotBeOlder(info);
     // What this program did not hand over and is released nevertheless, another program has opened.
-    if (info.down.used > this.#log.delivered) await this.#keep(this.#log.anew(info.down.used));
+    if (info.down.used > this.#log.delivered) await kept(this.#log.anew(info.down.used));
     await this.#giveUpWhatCannotEnd(info);
     const addresses = this.#options.addresses ?? (await addressesOf(this.#device));
     const cap = this.#cap > this.#charged ? this.#cap - this.#charged : 0n;
@@ -657,7 +567,7 @@ export class Link {
   async #askAgain(): Promise<void> {
     if (!this.#unanswered) return;
     this.#unanswered = false;
-    for (const { id } of this.#log.opened()) await this.#keep(this.#log.again(id));
+    for (const { id } of this.#log.opened()) await kept(this.#log.again(id));
   }
 
   /** From READY to the first receipt of the link, and what is sent again after it. */
@@ -682,14 +592,13 @@ export class Link {
     while (receipt === null) await incoming.take(await wire.next(RECEIPT_MS));
     const first = receipt as Receipt;
     if (first.closed) throw new LinkFailure("VALUE_CLOSED", { balance: first.balance });
-    const boxes = this.#boxesFrom(first.up, call.again);
+    const boxes = boxesFrom(this.#log, first.up, call);
     connection = {
       wire,
       incoming,
+      outgoing: new Outgoing(this.#device, this.#log, wire, info, call.next),
       receipt: first,
-      mark: call.next,
       acknowledged: call.down,
-      ending: false,
       error: null,
       worked: Promise.resolve(),
       received: Promise.resolve(),
@@ -697,19 +606,8 @@ export class Link {
     this.#connection = connection;
     this.#tell({ kind: "linked", address: wire.address, call: number, receipt: first });
     connection.received = this.#receive(connection);
-    for (const box of boxes) await wire.send(await this.#log.read(box.item));
+    await connection.outgoing.again(boxes);
     return connection;
-  }
-
-  /** What is sent again. @throws LinkFailure LINK_LOST when it is not all on this disk: the next call knows where it ends */
-  #boxesFrom(up: number, again: number): readonly LoggedBox[] {
-    let mark = up;
-    for (const box of this.#log.boxes) {
-      if (box.mark !== mark) break;
-      mark += box.cost;
-    }
-    if (mark < again) throw new LinkFailure("LINK_LOST", { reason: "what was sealed elsewhere cannot be sent again" });
-    return [...this.#log.boxes];
   }
 
   #mustNotBeOlder(info: ActiveInfo): void {
@@ -759,10 +657,7 @@ export class Link {
     const unreached = error instanceof LinkFailure && error.code !== "LINK_LOST" && RETRIED.includes(error.code);
     const refused = isLinkFailure(error, "CALL_REFUSED");
     const reason = refused ? "the server ended it, and takes no other" : "the server was not reached again";
-    for (const { reject } of this.#waiters.values()) {
-      reject(unreached ? new LinkFailure("LINK_LOST", { reason }, error) : error);
-    }
-    this.#waiters.clear();
+    this.#answers.failAll(unreached ? new LinkFailure("LINK_LOST", { reason }, error) : error);
     const waiting = [...this.#callers.splice(0), ...this.#orders.splice(0).map(({ waiter }) => waiter)];
     for (const waiter of waiting) waiter?.reject(error);
   }
@@ -774,14 +669,5 @@ export class Link {
 
   #tell(event: LinkEvent): void {
     this.#options.onEvent?.(event);
-  }
-
-  /** Something that must be on the disk. @throws LinkFailure NOT_KEPT */
-  async #keep(kept: Promise<void>): Promise<void> {
-    try {
-      await kept;
-    } catch (cause) {
-      throw new LinkFailure("NOT_KEPT", {}, cause);
-    }
   }
 }

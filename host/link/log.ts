@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { decode, encode } from "cborg";
 import { onDisk, syncDirectory, writeAll } from "../driver/index.ts";
+import { LinkFailure } from "./errors.ts";
 
 const PREFIX_BYTES = 12;
 /** A file with nothing under way is written anew from this size on. */
@@ -422,6 +423,15 @@ function askAnew(request: LoggedRequest): void {
 }
 
 /** Opens a file to be read and written; it is there afterwards, empty when it was not before. */
+/** Something that the rest of a link must find on the disk. @throws LinkFailure NOT_KEPT */
+export async function kept(written: Promise<void>): Promise<void> {
+  try {
+    await written;
+  } catch (cause) {
+    throw new LinkFailure("NOT_KEPT", {}, cause);
+  }
+}
+
 async function openOrCreate(path: string): Promise<FileHandle> {
   try {
     return await open(path, "r+");

@@ -296,9 +296,9 @@ export const DEFECTS: readonly SimulatedDefect[] = [
   },
   {
     name: "an answer that nobody waits for is dropped",
-    file: "host/link/link.ts",
-    from: "await this.#keep(this.#log.keepAnswer(request.id, end, text));",
-    to: "await this.#keep(this.#log.deliver(end));",
+    file: "host/link/answers.ts",
+    from: "await kept(this.#log.keepAnswer(request.id, end, text));",
+    to: "await kept(this.#log.deliver(end));",
     shows: ["client killed", "client lost its power"],
   },
   {
@@ -318,7 +318,7 @@ export const DEFECTS: readonly SimulatedDefect[] = [
   {
     name: "what a receipt says was opened is sent again",
     file: "host/link/link.ts",
-    from: "    await this.#keep(this.#log.acknowledge(receipt.up));\n",
+    from: "    await kept(this.#log.acknowledge(receipt.up));\n",
     to: "",
     shows: LINES,
   },
@@ -331,8 +331,8 @@ export const DEFECTS: readonly SimulatedDefect[] = [
   },
   {
     name: "boxes are not sent again",
-    file: "host/link/link.ts",
-    from: "for (const box of boxes) await wire.send(await this.#log.read(box.item));",
+    file: "host/link/outgoing.ts",
+    from: "for (const box of boxes) await this.#wire.send(await this.#log.read(box.item));",
     to: "",
     shows: LINES,
   },
