@@ -94,7 +94,7 @@ Calls the server of a token: both ends compare where they stand, what an earlier
 gets a fresh receipt. Nothing on the wire names the token.
 
   --device   as for tearpad seal
-  --server   tcp://HOST:PORT or ws://HOST:PORT instead of the addresses on the device, tried in this order
+  --server   tcp://HOST:PORT, ws:// or wss:// instead of the addresses on the device, tried in this order
   --cap      what the server may debit in this link, in minor units; above the owner's limit the device wants its button.
              Default: the owner's limit. A token whose limit is 0 pays nothing without --cap and its button
 

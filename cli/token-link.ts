@@ -129,7 +129,9 @@ export function amount(option: string, text: string): bigint {
 /** Where a server is, or is to be. @throws UsageError */
 export function serverAddress(option: "--server" | "--listen", text: string): string {
   if ((option === "--server" ? parseAddress(text) : parseListenAddress(text)) !== null) return text;
-  throw new UsageError(`${option} takes tcp://HOST:PORT or ws://HOST:PORT, not "${text}".`);
+  const takes =
+    option === "--server" ? "tcp://HOST:PORT, ws://HOST:PORT or wss://HOST:PORT" : "tcp://HOST:PORT or ws://HOST:PORT";
+  throw new UsageError(`${option} takes ${takes}, not "${text}".`);
 }
 
 /** What a command says after its link, for a program. */

@@ -62,7 +62,7 @@ const ERRORS: Kinds<LinkFacts> = {
   BAD_LINK_ADDRESS: {
     message: ({ address }) => `"${address}" is not the address of a server.`,
     pad: UNTOUCHED,
-    advice: "Give tcp://host:port or ws://host:port.",
+    advice: "Give tcp://host:port, ws://host:port or wss://host:port.",
   },
   NO_ADDRESS_ANSWERED: {
     message: ({ tried }) =>

@@ -20,7 +20,7 @@ const KEEPALIVE_MS = 30_000;
 const MESSAGE_MAX_BYTES = 1_048_576;
 
 /**
- * Opens a line to `tcp://host:port` or `ws://host:port`.
+ * Opens a line to `tcp://host:port`, `ws://host:port` or `wss://host:port`, whose certificate must be good.
  * @throws LinkFailure BAD_LINK_ADDRESS; what the network says, as it is
  */
 export async function openLine(address: string): Promise<Line> {

@@ -75,7 +75,7 @@ export interface LinkOptions {
    * and again each time that a lost link is made anew.
    */
   readonly cap?: bigint;
-  /** How an address is reached: `tcp://host:port` and `ws://host:port` when nothing is given. */
+  /** How an address is reached: `tcp://host:port`, `ws://host:port` and `wss://host:port` when nothing is given. */
   readonly connect?: (address: string) => Promise<Transport>;
   readonly clock?: Clock;
   /** The device waits for its button. */

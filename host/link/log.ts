@@ -15,7 +15,7 @@ import { LinkFailure } from "./errors.ts";
 
 const PREFIX_BYTES = 12;
 /** A file with nothing under way is written anew from this size on. */
-const TIDY_BYTES = 65_536;
+const TIDY_BYTES = 16_384;
 
 /** Where bytes lie in the file. */
 export interface Span {
@@ -132,6 +132,7 @@ export class LinkLog {
       const log = new LinkLog(path, await openOrCreate(path));
       await log.#replay();
       await syncDirectory(directory);
+      await log.tidy().catch(() => {}); // It is only larger than it need be.
       return log;
     });
   }
