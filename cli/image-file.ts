@@ -36,6 +36,7 @@ function onFile<T>(path: string, action: () => T): T {
     const message = missing ? `There is no image ${path}.` : `The image ${path} cannot be read.`;
     throw new SimulatorError(missing ? "IMAGE_MISSING" : "IMAGE_IO", message, {
       facts: { path },
+      pad: "Nothing was changed, and no pad bytes were used.",
       advice: "Check the path and its permissions.",
       cause,
     });

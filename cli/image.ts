@@ -1,7 +1,7 @@
 // `tearpad image inspect`: the sections of an image or of a chip that was read out, without starting a device on it.
 
 import type { Inspection, Page } from "../host/image/index.ts";
-import { bytes, type Io, parse, printJson } from "./command.ts";
+import { bytes, type Io, parse, printJson, visible } from "./command.ts";
 import { exitOf } from "./exit.ts";
 import { gauge, line } from "./gauge.ts";
 import { inspectFile } from "./image-file.ts";
@@ -13,7 +13,7 @@ export async function imageInspect(args: string[], io: Io): Promise<number> {
   const found = inspectFile(path);
   if (values.json) printJson(io.stdout, { path, ...found });
   else io.stdout.write(`${describe(path, found).join("\n")}\n`);
-  return found.fault === null ? 0 : exitOf("FAULTY");
+  return found.fault === null && !found.lostPad ? 0 : exitOf("FAULTY");
 }
 
 function describe(path: string, found: Inspection): string[] {
@@ -21,6 +21,7 @@ function describe(path: string, found: Inspection): string[] {
   const lines = [
     line("image", `${path}, ${bytes(found.size)}`),
     line("state", fault === null ? found.state : `faulty: section "${fault.section}": ${fault.why}`),
+    ...(found.lostPad ? LOST_PAD : []),
     "",
     row("section", "version", "checksum", "contents"),
     row("journal", String(journal.version), journal.newest?.checksum ?? "-", journalInWords(journal)),
@@ -51,8 +52,13 @@ function describe(path: string, found: Inspection): string[] {
   return pad === null ? lines : [...lines, "", ...gauge(pad.marks)];
 }
 
+const LOST_PAD: readonly string[] = [
+  line("warning", "a filled pad lies here; the record that said so may be one that cannot be read"),
+  line("", "A new fill destroys that pad: do not fill it, unless you know that its fill was interrupted."),
+];
+
 function row(name: string, version: string, checksum: string, contents: string): string {
-  return `${name.padEnd(12)}${version.padEnd(9)}${checksum.padEnd(10)}${contents}`;
+  return `${name.padEnd(12)}${version.padEnd(9)}${checksum.padEnd(10)}${visible(contents)}`;
 }
 
 function pageRow<Content>(name: string, page: Page<Content>, inWords: (content: Content) => string): string {

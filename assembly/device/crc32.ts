@@ -11,9 +11,24 @@ export function prepareCrc(): void {
   }
 }
 
+/**
+ * Of bytes that begin at a multiple of 4. They are taken in a word at a time and then shifted out of the sum byte by byte, so that three loads
+ * of four are saved: every byte of a frame comes through here.
+ */
 export function crc32(data: usize, length: u32): u32 {
   let crc: u32 = 0xffffffff;
-  for (let i: u32 = 0; i < length; i++)
-    crc = (crc >> 8) ^ load<u32>(crcTable + (((crc ^ load<u8>(data + i)) & 255) << 2));
+  const words = data + (length & ~3);
+  const end = data + length;
+  for (; data < words; data += 4) {
+    crc ^= load<u32>(data);
+    crc = (crc >> 8) ^ load<u32>(crcTable + ((crc & 255) << 2));
+    crc = (crc >> 8) ^ load<u32>(crcTable + ((crc & 255) << 2));
+    crc = (crc >> 8) ^ load<u32>(crcTable + ((crc & 255) << 2));
+    crc = (crc >> 8) ^ load<u32>(crcTable + ((crc & 255) << 2));
+  }
+  for (; data < end; data++) {
+    crc ^= load<u8>(data);
+    crc = (crc >> 8) ^ load<u32>(crcTable + ((crc & 255) << 2));
+  }
   return ~crc;
 }

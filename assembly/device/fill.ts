@@ -1,4 +1,4 @@
-// Filling: one power session from FILL to the record that makes the pad active (SPEC section 10). Long work goes on in poll, one flash operation at a time.
+// Filling: one power session from FILL to the records that make the pad active (SPEC section 10). Long work goes on in poll, one flash operation at a time.
 
 import { begin, finish, updatePadded } from "../engine/poly1305";
 import { badArgument, Code, fail } from "./failure";
@@ -207,14 +207,24 @@ function verifyStep(): u32 {
   return difference ? fail(Code.FILL_MISMATCH) : Code.OK;
 }
 
-/** The pad is what the host meant: write the identity page by page, and last the record that makes both count. */
+/**
+ * The pad is what the host meant: write the identity page by page, and last the record that makes both count. It is written twice: until the first boot nothing else says
+ * that there is a pad, and a device that lost its only record would ask to be filled again.
+ */
 function finishStep(): u32 {
-  const revision = state.revision + 1;
-  if (work.pages < PAGES) {
-    const code = writePage(revision, work.pages);
-    if (!code) work.pages++;
+  // Behind the pages the first record counts as one more.
+  if (work.pages > PAGES) {
+    const code = commit();
+    if (!code) endWork(Code.OK);
     return code;
   }
+  const code = work.pages < PAGES ? writePage(state.revision + 1, work.pages) : activate();
+  if (!code) work.pages++;
+  return code;
+}
+
+function activate(): u32 {
+  const revision = state.revision + 1;
   const corrupt = loadIdentity(revision);
   if (corrupt) return fail(Code.FLASH_FAULT, corrupt, pageAddress(revision, 0));
   state.revision = revision;
@@ -226,9 +236,7 @@ function finishStep(): u32 {
   state.receiptMac = load<u64>(firstReceipt, 16);
   state.receiptMacRest = load<u64>(firstReceipt, 24);
   pad.revision = revision;
-  const code = commit();
-  if (!code) endWork(Code.OK);
-  return code;
+  return commit();
 }
 
 function endWork(code: u32): void {

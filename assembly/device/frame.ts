@@ -9,6 +9,7 @@ import {
   aside,
   FRAME_HEAD,
   FRAME_MAX,
+  FRAME_ROOM,
   failure,
   frame,
   line,
@@ -18,8 +19,11 @@ import {
   state,
   window,
 } from "./layout";
+import { copyRun } from "./run";
 
 const CRC_SIZE: u32 = 4;
+/** The code of a group that no zero stands behind. */
+const FULL: u32 = 255;
 const ERROR_TYPE: u32 = 0xff;
 const ERROR_SIZE: u32 = 20;
 const REPLY: u32 = 0x80;
@@ -34,53 +38,53 @@ namespace Bad {
 
 /** Takes the next bytes of the line from the window. */
 export function take(count: u32): void {
-  let at: u32 = 0;
-  while (at < count) {
-    at += takeGroup(window + at, count - at);
-    if (at === count) return;
-    const byte: u32 = load<u8>(window + at++);
-    if (byte === 0) endFrame();
-    else {
-      if (line.code && line.code !== 255) push(0);
-      line.code = byte;
-      line.remaining = byte - 1;
+  const end = window + count;
+  let at = window;
+  while (at < end) {
+    const byte: u32 = load<u8>(at);
+    if (byte && line.remaining) {
+      at += takeGroup(at, <u32>(end - at));
+      continue;
     }
+    at++;
+    if (byte) beginGroup(byte);
+    // Also within a group.
+    else endFrame();
   }
 }
 
-/** Copies what there is of a group, at most up to a zero, which ends a frame even here. A loop of its own, since every byte goes through it. Returns how many it took. */
+/** Takes what there is of a group, up to a zero that does not belong there, or up to where there is no room. Returns how many bytes that were. */
 function takeGroup(source: usize, count: u32): u32 {
-  const most = min(count, line.remaining);
-  const room = FRAME_MAX - line.length;
-  const target = frame + line.length;
-  let taken: u32 = 0;
-  for (; taken < most; taken++) {
-    const byte = load<u8>(source + taken);
-    if (byte === 0) break;
-    if (taken < room) store<u8>(target + taken, byte);
-  }
-  if (taken > room) line.tooLong = 1;
-  line.length += min(taken, room);
+  const most = min(min(count, line.remaining), FRAME_ROOM - line.length);
+  const taken = copyRun(frame + line.length, source, most);
   line.remaining -= taken;
+  lengthen(taken);
   return taken;
 }
 
-function push(byte: u32): void {
-  if (line.length === FRAME_MAX) line.tooLong = 1;
-  else store<u8>(frame + line.length++, <u8>byte);
+function beginGroup(code: u32): void {
+  if (line.code && line.code !== FULL) {
+    store<u8>(frame + line.length, 0);
+    lengthen(1);
+  }
+  line.code = code;
+  line.remaining = code - 1;
+}
+
+/** What is too long stays one byte too long: so there is always room, and what follows overwrites what nobody will read. */
+function lengthen(by: u32): void {
+  line.length = min(line.length + by, FRAME_MAX + 1);
 }
 
 function endFrame(): void {
   const length = line.length;
   const began = line.code;
   const broken = line.remaining;
-  const tooLong = line.tooLong;
   line.length = 0;
   line.code = 0;
   line.remaining = 0;
-  line.tooLong = 0;
   if (!began) return;
-  if (tooLong) badFrame(Bad.TOO_LONG, false);
+  if (length > FRAME_MAX) badFrame(Bad.TOO_LONG, false);
   else if (broken) badFrame(Bad.COBS, false);
   else if (length < FRAME_HEAD + CRC_SIZE || load<u16>(frame, 2) !== <u16>(length - FRAME_HEAD - CRC_SIZE))
     badFrame(Bad.LENGTH, false);
@@ -159,29 +163,22 @@ function send(buffer: usize, type: u32, length: u32, sequence: u32, session: u32
   transmit(outgoing, encode(buffer, body + CRC_SIZE));
 }
 
-/** COBS: every zero is replaced by the distance to the next one, so that a zero can end the frame. */
+/** COBS: every run is preceded by its length and one, which also stands for the zero behind it, so that a zero can end the frame. */
 function encode(source: usize, length: u32): u32 {
-  let codeAt = outgoing;
-  let out = outgoing + 1;
-  let distance: u32 = 1;
-  for (let i: u32 = 0; i < length; i++) {
-    const byte = load<u8>(source + i);
-    if (byte) {
-      store<u8>(out++, byte);
-      distance++;
-    }
-    if (!byte || distance === 255) {
-      store<u8>(codeAt, <u8>distance);
-      // A full group at the very end needs no empty one behind it.
-      if (byte && i + 1 === length) {
-        store<u8>(out++, 0);
-        return <u32>(out - outgoing);
-      }
-      codeAt = out++;
-      distance = 1;
-    }
+  const end = source + length;
+  let at = source;
+  let out = outgoing;
+  let more = true;
+  while (more) {
+    // Where zeros follow one another there is nothing to copy.
+    const run = at < end && load<u8>(at) ? copyRun(out + 1, at, min(FULL - 1, <u32>(end - at))) : 0;
+    store<u8>(out, <u8>(run + 1));
+    out += 1 + run;
+    at += run;
+    // A full group at the very end needs no empty one behind it.
+    more = at < end;
+    if (run < FULL - 1) at++;
   }
-  store<u8>(codeAt, <u8>distance);
   store<u8>(out++, 0);
   return <u32>(out - outgoing);
 }

@@ -9,8 +9,9 @@ export const window: usize = memory.data(512, 16);
 export const FRAME_HEAD: u32 = 12;
 export const PAYLOAD_MAX: u32 = 4128;
 export const FRAME_MAX: u32 = FRAME_HEAD + PAYLOAD_MAX + 4;
-/** The command being received and executed. */
-export const frame: usize = memory.data(4144, 16);
+/** The command being received and executed, with some room for one that is too long. */
+export const FRAME_ROOM: u32 = FRAME_MAX + 16;
+export const frame: usize = memory.data(4160, 16);
 /** The last reply, kept for a host that did not get it. */
 export const reply: usize = memory.data(4144, 16);
 /** Errors and the replies that are not kept (HELLO, INFO, PAGE, VALUE), built apart so that they leave the kept reply alone: 12 + 256 + 4 bytes. */
@@ -176,7 +177,6 @@ export class Line {
   length: u32;
   code: u32;
   remaining: u32;
-  tooLong: u32;
   session: u32;
   hellos: u32;
   nextSequence: u32;

@@ -3,4 +3,4 @@
 export { padRegionBytes } from "./chip.ts";
 export { ImageError } from "./errors.ts";
 export { type IdentityContent, type Page, readIdentityPage } from "./identity.ts";
-export { type Inspection, inspectChip } from "./inspect.ts";
+export { type Inspection, inspectChip, mustBeWhole } from "./inspect.ts";

@@ -28,8 +28,13 @@ export interface Inspection {
   readonly state: State;
   /** The section that makes it faulty, and why; null when none does. */
   readonly fault: { readonly section: Section; readonly why: string } | null;
+  /**
+   * True when the device takes itself for one that was not filled, though a filled pad lies here: a record that cannot be read
+   * may be the one that said so. A new fill would destroy that pad.
+   */
+  readonly lostPad: boolean;
   readonly journal: JournalFinding;
-  /** null while there is no pad. */
+  /** null while there is no pad, not even a lost one. */
   readonly identity: Identity["identity"] | null;
   readonly connection: Identity["connection"] | null;
   readonly encryption: Identity["encryption"] | null;
@@ -49,21 +54,65 @@ export interface JournalFinding {
 
 const SCAN_BYTES = 65_536;
 const SECTOR_BYTES = 4096;
+const RECORD_BYTES = 128;
 const BURN_UNITS: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 
 /** @throws ImageError IMAGE_SIZE, IMAGE_TRUNCATED, IMAGE_VERSION or NOT_AN_IMAGE */
 export function inspectChip(chip: Chip): Inspection {
-  const regions = regionsOf(chip.size);
+  const regions = regionsOfFile(chip);
   const journal = readJournal(chip, regions.journalBytes);
   const [newest] = journal.records;
   if (newest === undefined) return withoutJournal(chip, regions, journal);
 
   const joined = joinRecords(journal.records, null);
-  if (joined.state === "blank" || joined.state === "filling") {
-    return { ...nothing(chip), state: joined.state, journal: journalFinding(regions, journal, joined) };
+  if (!isFilled(joined)) return unfilled(chip, regions, journal, joined);
+  return withPad(chip, regions, journal, joined);
+}
+
+/** A file that has nothing of a chip in it was not cut short, whatever its size. */
+function regionsOfFile(chip: Chip): Regions {
+  try {
+    return regionsOf(chip.size);
+  } catch (error) {
+    throw hasTraces(chip) ? error : new ImageError("NOT_AN_IMAGE", {});
   }
-  const pages = readInForce(chip, regions, joined);
-  return withPad(chip, regions, journal, pages);
+}
+
+/** Whether a record or an identity begins where one can, or all of it is erased. */
+function hasTraces(chip: Chip): boolean {
+  const head = bytesOf(chip, 0, Math.min(chip.size, LARGE.pad));
+  for (let at = 0; at < head.length; at += RECORD_BYTES) {
+    if (["TPJ1", "TPID"].includes(String.fromCharCode(...head.subarray(at, at + 4)))) return true;
+  }
+  return head.length > 0 && head.every((byte) => byte === 0xff);
+}
+
+/**
+ * Whether all of a pad is there, before a device is started on it: one that was cut would take its pad for damaged.
+ * @throws ImageError IMAGE_SIZE, IMAGE_TRUNCATED, or IMAGE_VERSION
+ */
+export function mustBeWhole(chip: Chip): void {
+  const regions = regionsOf(chip.size);
+  const { records } = readJournal(chip, regions.journalBytes);
+  if (records.length === 0) return;
+  const joined = joinRecords(records, null);
+  if (isFilled(joined)) mustNotBeCut(chip, regions, joined, readInForce(chip, regions, joined));
+}
+
+function isFilled({ state }: Joined): boolean {
+  return state !== "blank" && state !== "filling";
+}
+
+/** A fill lays its identity down last before the records that make the pad active: behind it only they can be missing. */
+function unfilled(chip: Chip, regions: Regions, journal: Journal, joined: Joined): Inspection {
+  const found = { ...nothing(chip), state: joined.state, journal: journalFinding(regions, journal, joined) };
+  if (journal.unreadable === 0) return found;
+  const next = joined.revision + 1;
+  const pages = readIdentity(chip, regions.identityCopies[next % 2] as number, next);
+  const generation = pages.identity.content?.generation;
+  // Release 0.1.0 did not say of which fill an identity is.
+  const lostPad = generation !== undefined && (generation === 0 || generation >= joined.generation);
+  return lostPad ? { ...found, ...pages, lostPad } : found;
 }
 
 /**
@@ -79,21 +128,13 @@ function readInForce(chip: Chip, regions: Regions, { revision, carried, generati
   return (generation > 0 && earlier.find(named)) || pages;
 }
 
-function withPad(chip: Chip, regions: Regions, journal: Journal, pages: Identity): Inspection {
+function withPad(chip: Chip, regions: Regions, journal: Journal, plain: Joined): Inspection {
+  const pages = readInForce(chip, regions, plain);
+  mustNotBeCut(chip, regions, plain, pages);
   const shape = shapeOf(pages);
-  if (shape === null) {
-    mustNotBeCut(chip, regions, joinRecords(journal.records, null));
-    const fault = pageFault(pages);
-    const finding = journalFinding(regions, journal, joinRecords(journal.records, null));
-    return { ...nothing(chip), ...pages, state: "faulty", fault, journal: finding };
-  }
-  const end = regions.pad + shape.padLength;
-  if (end > chip.size) throw new ImageError("IMAGE_TRUNCATED", { bytes: chip.size, needed: end });
-
-  if (!couldBeFilled(pages)) {
-    const fault = { section: "identity", why: WHY.contents } as const;
-    const finding = journalFinding(regions, journal, joinRecords(journal.records, null));
-    return { ...nothing(chip), ...pages, state: "faulty", fault, journal: finding };
+  if (shape === null || !couldBeFilled(pages)) {
+    const finding = journalFinding(regions, journal, plain);
+    return { ...nothing(chip), ...pages, state: "faulty", fault: pageFault(pages), journal: finding };
   }
   const { side } = pages.identity.content!;
   const joined = joinRecords(journal.records, side === "high" ? downEnd(shape) : null);
@@ -106,7 +147,15 @@ function withPad(chip: Chip, regions: Regions, journal: Journal, pages: Identity
 }
 
 function nothing(chip: Chip): Omit<Inspection, "state" | "journal"> {
-  return { size: chip.size, fault: null, identity: null, connection: null, encryption: null, pad: null };
+  return {
+    size: chip.size,
+    fault: null,
+    lostPad: false,
+    identity: null,
+    connection: null,
+    encryption: null,
+    pad: null,
+  };
 }
 
 /** Without a record only a chip that was never filled may be taken as new. */
@@ -122,12 +171,19 @@ function withoutJournal(chip: Chip, regions: Regions, journal: Journal): Inspect
 }
 
 /** A large image that was cut to less than 1 MiB has its identity where a large chip has it. */
-function mustNotBeCut(chip: Chip, regions: Regions, { revision }: Joined): void {
+function mustNotBeCut(chip: Chip, regions: Regions, { revision }: Joined, pages: Identity): void {
+  const bytes = chip.size;
+  const shape = shapeOf(pages);
+  if (shape !== null) {
+    const needed = regions.pad + shape.padLength;
+    if (needed > bytes) throw new ImageError("IMAGE_TRUNCATED", { bytes, needed });
+    return;
+  }
   const address = LARGE.identityCopies[revision % 2] as number;
   if (regions === LARGE || !hasIdentityMagic(chip, address)) return;
   const { identity } = readIdentity(chip, address, revision);
   if (identity.content === null) return;
-  throw new ImageError("IMAGE_TRUNCATED", { bytes: chip.size, needed: LARGE.pad + identity.content.padLength });
+  throw new ImageError("IMAGE_TRUNCATED", { bytes, needed: LARGE.pad + identity.content.padLength });
 }
 
 function hasIdentityMagic(chip: Chip, address: number): boolean {

@@ -9,7 +9,7 @@ const clang = findClang() !== null;
 if (!clang && !process.env.CI)
   console.warn("not shown here, because there is no clang: the fuzzer's corpus under the sanitizers");
 
-describe("T-18 the fuzzer's corpus", { timeout: 120_000 }, () => {
+describe("T-18 the fuzzer's corpus", { timeout: 240_000 }, () => {
   it.skipIf(!clang && !process.env.CI)(
     "finds no trap, no undefined behaviour, no reuse and no pad byte in clear",
     async () => {

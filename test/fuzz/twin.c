@@ -82,13 +82,18 @@ uint32_t decode_frame(struct frame* frame, const uint8_t* line, uint32_t length)
   frame->payload = frame->bytes + FRAME_HEAD;
   uint32_t taken = unstuff(frame, line, length);
   frame->type = frame->length ? frame->bytes[0] : 0;
-  if (frame->length > FRAME_HEAD) frame->payload_length = frame->length - FRAME_HEAD;
   frame->sound = false;
-  if (!frame->whole || frame->length < FRAME_HEAD + 4) return taken;
+  if (frame->length <= FRAME_HEAD) return taken;
+  uint32_t stated = frame->bytes[2] | (uint32_t)frame->bytes[3] << 8;
+  frame->payload_length = frame->length - FRAME_HEAD;
+  if (!frame->whole || frame->payload_length < 4) {
+    /* What a cut left may reach into the CRC-32. */
+    if (frame->payload_length > stated) frame->payload_length = stated;
+    return taken;
+  }
   frame->payload_length -= 4;
   frame->sequence = word_at(frame->bytes + 4);
   frame->session = word_at(frame->bytes + 8);
-  uint32_t stated = frame->bytes[2] | (uint32_t)frame->bytes[3] << 8;
   uint32_t sum = word_at(frame->payload + frame->payload_length);
   bool intact = sum == crc32(frame->bytes, frame->length - 4);
   frame->sound = intact && frame->bytes[1] == 0 && stated == frame->payload_length;

@@ -277,7 +277,7 @@ export class Device {
       this.state = STATES.active;
       this.copies = [ERASED, identityPages(this.identity as Identity)];
       this.token = this.tokenOf();
-      this.journalSequence += 1;
+      this.journalSequence += 2;
     } else {
       this.lastError = ERRORS.indexOf("FILL_MISMATCH");
     }
@@ -303,7 +303,7 @@ function noValue(): Value {
 
 /** INFO: work 2, filling. */
 const FILLING = 2;
-/** These write one record each. COMMIT writes one when it succeeds, CALL when it skips. */
+/** These write one record each. COMMIT writes two when it succeeds, CALL one when it skips. */
 const RECORDED: number[] = [
   ...[COMMANDS.FILL, COMMANDS.BEGIN, COMMANDS.SEAL, COMMANDS.RELEASE, COMMANDS.RELEASE_SLOT],
   ...[COMMANDS.READY, COMMANDS.STATE],

@@ -36,9 +36,10 @@ export const CHIPS: Readonly<Record<BoardName, NonNullable<BoardOptions["chip"]>
   pico: { sectors: 256 },
   "pico-bare": { sectors: 256, haste: 8 },
 };
-/** Cycles in which a command of little text reserves, burns and seals, those of its reply on the line, and those of a boot. */
+/** Cycles in which a command of little text reserves, burns and seals, those of its reply on the line, and those of a boot: in the loader, which writes nothing, and behind it. */
 const WORK_CYCLES = 500_000;
 const REPLY_CYCLES = 100 * BYTE_CYCLES;
+const LOADER_CYCLES = 17_500_000;
 const BOOT_CYCLES = 11_000_000;
 /** Programs and erases, the typical time of each in microseconds, and how many of them a command or a boot may have. */
 const BUSY_US: Readonly<Record<number, number>> = { 2: 400, 32: 45_000, 216: 150_000 };
@@ -284,7 +285,10 @@ function live(
       while (board.state !== "on") {
         const again = random.below(3) === 0;
         if (again && random.below(2)) armWhileBusy(board, random);
-        else if (again) arm(board, board.cycles + random.below(BOOT_CYCLES), random);
+        else if (again) {
+          const loaded = random.below(8) === 0 ? 0 : LOADER_CYCLES;
+          arm(board, board.cycles + loaded + random.below(BOOT_CYCLES), random);
+        }
         rig.boot();
         board.onChip = null;
         board.disarm();

@@ -7,6 +7,7 @@ import type { Rig, RigSnapshot } from "./rig.ts";
 import { aftermath, type LateScenario, type Scenario } from "./scenarios.ts";
 
 export interface Tally {
+  /** Cuts that came, each held against the ideal behind it. */
   cuts: number;
   bytesReused: number;
   messagesLost: number;
@@ -22,6 +23,10 @@ const FAILURES_KEPT = 20;
 
 function count(tally: Tally, findings: Findings, where: string): void {
   tally.cuts++;
+  note(tally, findings, where);
+}
+
+function note(tally: Tally, findings: Findings, where: string): void {
   tally.bytesReused += findings.reused;
   tally.messagesLost += findings.lost;
   if (!findings.reused && !findings.lost && !findings.wrong.length) return;
@@ -103,18 +108,43 @@ function cutOnce(
   }
 }
 
-/** Every single cut of a scenario. `goOn` is asked after each. */
-export function singleCuts(scenario: Scenario, salt: number, tally: Tally, goOn: () => boolean = () => true): void {
+/** The positions of a scenario at which one cut is made, and those of a second one in the boot behind each of them. */
+export interface Positions {
+  readonly single: number;
+  readonly double: number;
+}
+
+/** Every single cut of a scenario; returns how many came. `goOn` is asked after each. */
+export function singleCuts(scenario: Scenario, salt: number, tally: Tally, goOn: () => boolean = () => true): number {
   const { rig } = scenario;
+  let came = 0;
   cutOnce(scenario, salt, (cut, ideal, findings) => {
+    came++;
     rig.machine.powerOn();
     aftermath(rig, ideal, findings);
     count(tally, findings, `${scenario.name}; ${nameOf(cut)}; salt ${salt}`);
     return goOn();
   });
+  return came;
 }
 
-/** Every single cut, and behind it every cut of the boot; `take` chooses among the second ones. */
+/** All positions of a scenario, in a pass that checks nothing: what the cuts that are made are held against. */
+export function countPositions(scenario: Scenario, salt: number): Positions {
+  const { rig } = scenario;
+  const idle = goTo(scenario, salt);
+  const single = positions(callsOf(rig, () => scenario.run(rig, idle, noFindings()))).length;
+  let double = 0;
+  cutOnce(scenario, salt, () => {
+    double += positions(callsOf(rig, () => rig.machine.powerOn())).length;
+    return true;
+  });
+  return { single, double };
+}
+
+/**
+ * Every single cut, and behind it every cut of the boot; `take` chooses among the second ones. Returns how many came of those taken: the boot may differ from the
+ * one that was counted, since unstable cells are drawn anew, and then is a boot behind one cut and no more.
+ */
 export function doubleCuts(
   scenario: Scenario,
   salt: number,
@@ -123,25 +153,32 @@ export function doubleCuts(
   goOn: () => boolean = () => true,
 ): number {
   const { rig } = scenario;
-  let total = 0;
+  let n = 0;
+  let came = 0;
   cutOnce(scenario, salt, (cut, cutIdeal, cutFindings) => {
     const behind: Start = { rig, snapshot: rig.snapshot(), ideal: cutIdeal };
     const calls = callsOf(rig, () => rig.machine.powerOn());
     for (const second of positions(calls)) {
-      if (!take(total++)) continue;
+      if (!take(n++)) continue;
       const ideal = goTo(behind, salt + second.call * 977);
       const findings: Findings = { ...cutFindings, wrong: [...cutFindings.wrong] };
+      const where = `${scenario.name}; ${nameOf(cut)}, then ${nameOf(second)}; salt ${salt}`;
       rig.machine.cutAt(second);
       rig.machine.powerOn();
-      // The boot may differ from the one that was counted, since unstable cells are drawn anew.
-      if (!rig.machine.disarm()) rig.machine.powerOn();
-      aftermath(rig, ideal, findings);
-      count(tally, findings, `${scenario.name}; ${nameOf(cut)}, then ${nameOf(second)}; salt ${salt}`);
+      if (rig.machine.disarm()) {
+        aftermath(rig, ideal, findings);
+        note(tally, findings, where);
+      } else {
+        came++;
+        rig.machine.powerOn();
+        aftermath(rig, ideal, findings);
+        count(tally, findings, where);
+      }
       if (!goOn()) return false;
     }
     return true;
   });
-  return total;
+  return came;
 }
 
 /** A cut of the second operation behind a torn record. */

@@ -2,13 +2,21 @@ import { describe, expect, it } from "vitest";
 import { builtCore } from "../../simulator/index.ts";
 import { type Ideal, noFindings } from "./ideal.ts";
 import { begin, open, perform, seal } from "./operations.ts";
-import { HIGH, LOW, PAD_BASE, type Rig } from "./rig.ts";
+import { FIRST_SPLIT, HIGH, LOW, PAD_BASE, Rig } from "./rig.ts";
 import { type Bench, makeBench, text } from "./scenarios.ts";
 
 const IDENTITY_BASE = 4 * 4096;
 const FAULTY = 6;
 /** The pages of an identity copy, by the number that INFO gives their section. */
 const PAGE_SECTIONS = [3, 4, 5];
+
+/** A device that was filled and never booted since, as a new pair leaves the shop; without power. */
+function fresh(side: typeof LOW | typeof HIGH): Rig {
+  const rig = new Rig(builtCore(), 76 + side);
+  rig.fill(side);
+  rig.machine.powerCut();
+  return rig;
+}
 
 /** A device that has sealed, released and been rebooted, so that every kind of record is in its journal; without power. */
 function worn(side: typeof LOW | typeof HIGH): Bench {
@@ -57,6 +65,21 @@ describe.each([
       const findings = noFindings();
       expect(perform(rig, model, seal(model, text(40, 3), 2), findings)?.error, `byte ${address}`).toBe(0);
       expect(findings, `byte ${address}`).toEqual(noFindings());
+    }
+  });
+
+  it("T-17 in any byte of the journal of a pad that was just filled, does not turn it into one that waits for a fill", () => {
+    const device = fresh(side);
+    const filled = device.snapshot();
+    for (let address = 0; address < IDENTITY_BASE; address++) {
+      device.restore(filled);
+      device.flash.flip(address, 1 << (address & 7));
+      device.machine.powerOn();
+      const { state, generation, next, up, down, split } = device.info();
+      expect({ state, generation, next, up, down, split }, `byte ${address}`).toEqual({
+        ...{ state: 3, generation: 1, next: 0, up: 0, down: 0 },
+        split: FIRST_SPLIT,
+      });
     }
   });
 

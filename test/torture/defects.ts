@@ -217,8 +217,14 @@ export const CORE_DEFECTS: readonly Defect[] = [
   {
     name: "a fill is done before its identity is written",
     file: "device/fill.ts",
-    from: "  if (work.pages < PAGES) {",
-    to: "  if (work.pages < PAGES && state.state === State.ACTIVE) {",
+    from: "work.pages < PAGES ? writePage(state.revision + 1, work.pages) : activate()",
+    to: "activate()",
+  },
+  {
+    name: "a fill says only once that there is a pad",
+    file: "device/fill.ts",
+    from: "    const code = commit();\n",
+    to: "    const code: u32 = Code.OK;\n",
   },
   {
     name: "a fill begins without a record",

@@ -312,7 +312,7 @@ class Life {
   #isLostAtOnce(ending: Exclude<Ending<unknown>, "died">): boolean {
     if (this.#world.weather.power === "stays" || this.#progress || !("failed" in ending)) return false;
     const code = codeOf(ending.failed);
-    return ["DEVICE_LOST", "TIMEOUT", "BAD_REPLY"].includes(code);
+    return ["NO_ANSWER", "DEVICE_LOST", "TIMEOUT", "BAD_REPLY"].includes(code);
   }
 
   /** Something happens to a person who is in the middle of something, perhaps. */

@@ -5,7 +5,7 @@ import type { Core } from "../../simulator/index.ts";
 import { doubleCuts, lateRecords, newTally, singleCuts, starvedJournal, supplyDips } from "./cuts.ts";
 import { Pair } from "./histories.ts";
 import { padInMemory } from "./memory.ts";
-import { dippable, lateFill } from "./oddities.ts";
+import { decayedFill, dippable, lateFill } from "./oddities.ts";
 import { lateScenarios, type Scenario, scenarios, starvedScenario } from "./scenarios.ts";
 import { ListLife } from "./token-lists.ts";
 import { TokenLife } from "./token-lives.ts";
@@ -39,6 +39,7 @@ export function hunt(core: Core, seed: number, goOn: () => boolean): Catch {
     if (onward()) padInMemory(core, tally);
     if (onward()) starvedJournal(starvedScenario(core), tally);
     if (onward()) lateFill(core, tally);
+    if (onward()) decayedFill(core, tally);
     for (const scenario of clean() ? [...lateScenarios(core), ...lateTokenScenarios(core)] : [])
       if (onward()) lateRecords(scenario, tally);
     const list = clean() ? [...scenarios(core), ...tokenScenarios(core)] : [];

@@ -5,7 +5,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { builtCore } from "../../simulator/index.ts";
-import { doubleCuts, lateRecords, newTally, singleCuts } from "./cuts.ts";
+import { countPositions, doubleCuts, lateRecords, newTally, singleCuts } from "./cuts.ts";
 import { CORE_DEFECTS, plant } from "./defects.ts";
 import { DRIVER_DEFECTS, huntDriver } from "./driver-defects.ts";
 import { Pair } from "./histories.ts";
@@ -16,7 +16,7 @@ import { TokenLife } from "./token-lives.ts";
 import { lateTokenScenarios, tokenScenarios } from "./token-scenarios.ts";
 
 /** Double cuts are taken in this many passes, each of them spread over all operations. */
-const PASSES = 24;
+const PASSES = 48;
 const LIVES_A_TURN = 200;
 const HUNT_SECONDS = 60;
 
@@ -30,29 +30,41 @@ const { values } = parseArgs({
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed);
-if (!(minutes > 0) || !Number.isInteger(seed)) {
+const body = (["pico", "pico-bare"] as const).find((name) => name === values.body);
+if (!(minutes > 0) || !Number.isInteger(seed) || (values.body !== undefined && body === undefined)) {
   console.error(
     "usage: npm run torture -- [--minutes M] [--seed S] [--json FILE] [--body pico|pico-bare], M above 0, S a whole number",
   );
   process.exit(2);
 }
-if (values.body !== undefined) {
+if (body !== undefined) {
   const { tortureBoard } = await import("./board-defects.ts");
-  process.exit(tortureBoard(values.body === "pico-bare" ? "pico-bare" : "pico", seed) ? 0 : 1);
+  process.exit((await tortureBoard(body, seed)) ? 0 : 1);
 }
+
+const core = builtCore();
+const list = [...scenarios(core), ...tokenScenarios(core)];
+const total = { single: 0, double: 0 };
+for (const scenario of list) {
+  const { single, double } = countPositions(scenario, seed);
+  total.single += single;
+  total.double += double;
+}
+console.log(
+  `seed ${seed}: ${list.length} operations with ${total.single} positions for one cut, and ${total.double} for a second one in the boot behind it`,
+);
 
 const begun = performance.now();
 const elapsed = (): number => (performance.now() - begun) / 1000;
 const timeLeft = (): boolean => elapsed() < minutes * 60;
 
-const core = builtCore();
 const tally = newTally();
-const list = [...scenarios(core), ...tokenScenarios(core)];
-for (const scenario of list) singleCuts(scenario, seed, tally);
+let singles = 0;
+for (const scenario of list) singles += singleCuts(scenario, seed, tally);
 for (const scenario of [...lateScenarios(core), ...lateTokenScenarios(core)]) lateRecords(scenario, tally);
-const single = tally.cuts;
+const late = tally.cuts - singles;
 console.log(
-  `seed ${seed}: ${list.length} operations, all ${single} single cuts of them: ${tally.failures.length} failures`,
+  `single cuts at ${singles} of ${total.single} positions, and ${late} checks of records that turn up late: ${tally.failures.length} failures`,
 );
 
 const pair = new Pair(core);
@@ -60,19 +72,15 @@ const token = new TokenLife(core);
 const lists = new ListLife(core);
 let lives = 0;
 let doubles = 0;
-let doublesInAll = 0;
 for (let pass = 0; pass < PASSES && timeLeft(); pass++) {
-  for (const scenario of list) {
-    if (!timeLeft()) break;
-    const before = tally.cuts;
-    const total = doubleCuts(scenario, seed, tally, (n) => n % PASSES === (pass * 37) % PASSES, timeLeft);
-    if (pass === 0) doublesInAll += total;
-    doubles += tally.cuts - before;
-  }
   for (let turn = 0; turn < LIVES_A_TURN && timeLeft(); turn++) {
     pair.live(seed * 1_000_000 + lives, tally);
     token.live(seed * 1_000_000 + lives, tally);
     lists.live(seed * 1_000_000 + lives++, tally);
+  }
+  for (const scenario of list) {
+    if (!timeLeft()) break;
+    doubles += doubleCuts(scenario, seed, tally, (n) => n % PASSES === (pass * 37) % PASSES, timeLeft);
   }
   console.log(
     `${elapsed().toFixed(0)} s: ${tally.cuts} cuts, ${lives} lives, ${tally.bytesReused} bytes reused, ${tally.messagesLost} messages lost`,
@@ -100,10 +108,11 @@ const found = catches.filter(({ caught }) => caught.found).length;
 const report = {
   seed,
   minutes,
-  cutsDistinct: single + doubles + pair.distinct.size,
+  cutsDistinct: singles + doubles + pair.distinct.size,
   cutsPerSecond: Math.round(tally.cuts / cutSeconds),
-  singleCuts: { covered: single, total: single },
-  doubleCuts: { covered: doubles, total: doublesInAll },
+  singleCuts: { covered: singles, total: total.single },
+  doubleCuts: { covered: doubles, total: total.double },
+  lateChecks: late,
   lives,
   bytesReused: tally.bytesReused,
   messagesLost: tally.messagesLost,
@@ -113,7 +122,7 @@ const report = {
   defects: catches.map(({ name, where, caught }) => ({ name, where, found: caught.found, cuts: caught.cuts })),
 };
 console.log(
-  `${report.cutsDistinct} distinct cuts (single ${single} of ${single}, double ${doubles} of ${doublesInAll}, in ${lives} lives ${pair.distinct.size}), ` +
+  `${report.cutsDistinct} distinct cuts (single ${singles} of ${total.single}, double ${doubles} of ${total.double}, in ${lives} lives ${pair.distinct.size}), ` +
     `${report.cutsPerSecond} a second; ${report.bytesReused} bytes reused, ${report.messagesLost} messages lost; ${found} of ${catches.length} planted defects found`,
 );
 for (const failure of tally.failures) console.log(`FAILS ${failure}`);

@@ -1,3 +1,6 @@
+import { spawnSync } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { builtCore } from "../../simulator/index.ts";
 import { doubleCuts, lateRecords, newTally, singleCuts, starvedJournal, supplyDips } from "./cuts.ts";
@@ -20,7 +23,7 @@ describe(`power cuts (SEED=${seed})`, () => {
   it("T-04 after a cut at any HAL call of any operation no pad byte serves twice, nothing is lost, and what is used is gone", () => {
     const tally = newTally();
     for (const scenario of list) singleCuts(scenario, seed, tally);
-    console.log(`single cuts: all ${tally.cuts} of ${list.length} operations`);
+    console.log(`single cuts: at all ${tally.cuts} positions of ${list.length} operations`);
     expect(tally.failures).toEqual([]);
     expect(tally.cuts).toBeGreaterThan(10_000);
   });
@@ -28,8 +31,12 @@ describe(`power cuts (SEED=${seed})`, () => {
   it("a second cut in the boot behind the first changes nothing of that", () => {
     const tally = newTally();
     let total = 0;
-    for (const scenario of list) total += doubleCuts(scenario, seed, tally, (n) => n % 257 === seed % 257);
-    console.log(`double cuts: ${tally.cuts} of ${total}`);
+    const take = (n: number): boolean => {
+      total++;
+      return n % 257 === seed % 257;
+    };
+    for (const scenario of list) doubleCuts(scenario, seed, tally, take);
+    console.log(`double cuts: ${tally.cuts} of ${total}, one in 257`);
     expect(tally.failures).toEqual([]);
   });
 
@@ -90,9 +97,19 @@ describe(`power cuts (SEED=${seed})`, () => {
 describe("planted defects", () => {
   // The others in turn of the seed; npm run torture hunts them all.
   it.each(CORE_DEFECTS.filter((_, i) => i % 2 === seed % 2))("the torture finds that $name", async (defect) => {
-    const until = performance.now() + 50_000;
+    const until = performance.now() + 200_000;
     const caught = hunt(await plant(defect), seed, () => performance.now() < until);
     console.log(`found after ${caught.cuts} cuts: ${defect.name} (${caught.sign})`);
     expect(caught.found).toBe(true);
+  });
+});
+
+describe("npm run torture", () => {
+  it("refuses a body that there is none of, instead of torturing another", () => {
+    const main = fileURLToPath(new URL("main.ts", import.meta.url));
+    const loader = process.features.typescript ? [] : ["--import", "tsx"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...loader, main, "--body", "nosuch"]);
+    expect([status, stdout.length]).toEqual([2, 0]);
+    expect(stderr.toString()).toMatch(/^usage: .*--body pico\|pico-bare/);
   });
 });
