@@ -14,16 +14,11 @@ import { USB_CONFIGURATION, USB_ENDPOINTS } from "../hardware/usb/index.ts";
 import { type Device, openDevice } from "../host/driver/index.ts";
 import { type Command, commands, encodeFrame, FrameDecoder, type SealedBox } from "../host/protocol/index.ts";
 import { builtCore, Flash, lineTo, Machine } from "../simulator/index.ts";
-import { fill } from "./device.ts";
+import { fill, refillsUntilWorn } from "./device.ts";
 
 const CHIP_SECTORS = 256;
 const SECTORS_BEFORE_PAD = 32;
 const PAD_BYTES = (CHIP_SECTORS - SECTORS_BEFORE_PAD) * 4096;
-const REFERENCE_PAD_BYTES = 16_646_144;
-/** Erases that the data sheet promises of a sector; the records of a sector and the sectors of the journal (SPEC section 5). */
-const ENDURANCE = 100_000;
-const RECORDS_PER_SECTOR = 32;
-const JOURNAL_SECTORS = 16;
 /** Full-speed bulk carries at most 19 packets of 64 bytes in a millisecond (USB 2.0, table 5-9): cycles for each byte, once in and once out. */
 const USB_CYCLES: number = (2 * CYCLES_PER_SECOND) / 1000 / (19 * 64);
 /** An instruction that takes longer, without a fetch from the boot flash, slept. */
@@ -48,7 +43,10 @@ export interface BoardRow {
   /** All together: from the first packet of the command to the last of its reply. */
   readonly all: number;
   readonly kilobytesPerSecond: number;
-  /** That as a share of 125 MHz ÷ (burn + 206 of USB + core + firmware). */
+  /**
+   * That as a share of 125 MHz ÷ (burn + 206 of USB + core + firmware), as if these came one behind the other. It is no upper bound: packets come in and go out while the
+   * processor works on those before, so that a command without burning can have a share above 1.
+   */
   readonly share: number;
   /** Cycles from the record's write enable to the first read of the pad, and from there until the last page reads back as zeros; 0 for open. */
   readonly reserveCycles: number;
@@ -90,16 +88,13 @@ export async function benchBoard(): Promise<{ rows: BoardRow[]; sizes: BoardSize
     }
   }
   await Promise.all([low.device.close(), high.device.close()]);
-  const boxesPerPad = REFERENCE_PAD_BYTES / (4096 + 32);
-  // One more: each boot and each fill begins a sector.
-  const erasesPerPad = Math.ceil(boxesPerPad / RECORDS_PER_SECTOR / JOURNAL_SECTORS) + 1;
   return {
     rows,
     sizes: {
       imageBytes: image.length,
       ramBytes: manifest.sizes.ram ?? 0,
       stackBytes: symbols.at("stack_top")! - board.stackLowest,
-      refillsUntilWorn: Math.floor(ENDURANCE / erasesPerPad),
+      refillsUntilWorn: refillsUntilWorn(4096),
     },
   };
 }
@@ -253,7 +248,7 @@ const WIRES = /^(get|put|select|release|status|addressed|bus_\w+|nor_\w+)$/;
 const LINE = /^(send|\w+_send)$/;
 /** What a turn of the main loop goes through when nothing came (hardware/common/main.c). */
 const MAIN_LOOP = /^(main|body_poll|w2c_core_poll|light_working|reset_feed)$/;
-const LIBRARY = /^mem(cpy|set|move)$/;
+const LIBRARY = /^(mem(cpy|set|move)|copy_shifted)$/;
 /** The translated core calls its functions f and their number. */
 const CORE = /^w2c_(?:core|hal)_(?:f(\d+))?/;
 

@@ -11,7 +11,10 @@ const MIB = 1024 * 1024;
 const ENDURANCE = 100_000;
 /** A record, and the pages on which the largest box may lie. */
 const PROGRAMS_OF_LARGEST = 18;
-const JOURNAL_BYTES = 16 * SECTOR;
+/** Sectors of the journal, and the records of a sector (SPEC sections 4 and 5). */
+const JOURNAL_SECTORS = 16;
+const RECORDS_PER_SECTOR = 32;
+const JOURNAL_BYTES = JOURNAL_SECTORS * SECTOR;
 const REFERENCE_PAD_BYTES = 16_646_144;
 
 export interface DeviceRow {
@@ -21,7 +24,6 @@ export interface DeviceRow {
   readonly halCallsPerMiB: number;
   readonly programsPerMiB: number;
   readonly erasesPerMiB: number;
-  /** How often a whole pad of the reference chip could be filled and used up before its most erased sector is beyond what the data sheet promises. */
   readonly refillsUntilWorn: number;
   /** Text through the flash, at typical busy times, without the processor. */
   readonly flashKilobytesPerSecond: number;
@@ -115,8 +117,11 @@ async function measure(textPerBox: number, textBytes: number): Promise<DeviceRow
     (sum, name) => sum + machine.calls[name as "norRead"] - before[name as "norRead"],
     0,
   );
-  const worst = Math.max(...journalErases(flash).map((count, sector) => count - erases[sector]!));
-  const perPad = Math.ceil((worst * REFERENCE_PAD_BYTES) / (boxes * (textPerBox + 32))) + 1;
+  // What refillsUntilWorn takes for granted: a record for each box, and the sectors of the journal in turn.
+  const turned = journalErases(flash) - erases;
+  if (Math.abs(turned - boxes / RECORDS_PER_SECTOR) > 1) {
+    throw new Error(`${boxes} boxes erased ${turned} sectors of the journal`);
+  }
   return {
     textPerBox,
     boxes,
@@ -124,16 +129,26 @@ async function measure(textPerBox: number, textBytes: number): Promise<DeviceRow
     halCallsPerMiB: Math.round(calls / mib),
     programsPerMiB: Math.round((machine.calls.norProgram - before.norProgram) / mib),
     erasesPerMiB: Number(((machine.calls.norErase - before.norErase) / mib).toFixed(2)),
-    refillsUntilWorn: Math.floor(ENDURANCE / perPad),
+    refillsUntilWorn: refillsUntilWorn(textPerBox),
     flashKilobytesPerSecond: Math.round((boxes * textPerBox) / 1000 / flashSeconds),
     boxesPerSecondSimulated: Math.round(boxes / seconds),
     engineIsTimes: Number((seconds / boxes / (await engineSeconds(textPerBox))).toFixed(1)),
   };
 }
 
-/** Erases of the sectors that a fill does not touch: the pad's own are erased once per fill. */
-function journalErases(flash: Flash): number[] {
-  return Array.from({ length: 16 }, (_, sector) => flash.erases(sector));
+/**
+ * How often a whole pad of the reference chip can be filled and used up in such boxes before a sector is beyond what its data sheet promises. That is one of the journal:
+ * a pad sector is erased once for each fill, a journal sector once for each 512 records, and each box is one. A fill and the start behind it begin a sector each, for
+ * which one more erase is counted; whoever starts the device more often than that pays one for every 16 starts.
+ */
+export function refillsUntilWorn(textPerBox: number): number {
+  const records = REFERENCE_PAD_BYTES / (textPerBox + 32);
+  return Math.floor(ENDURANCE / (Math.ceil(records / (RECORDS_PER_SECTOR * JOURNAL_SECTORS)) + 1));
+}
+
+/** Erases of the sectors of the journal, all together. */
+function journalErases(flash: Flash): number {
+  return Array.from({ length: JOURNAL_SECTORS }, (_, sector) => flash.erases(sector)).reduce((a, b) => a + b);
 }
 
 /** Seconds that the engine takes for one box of this size. */

@@ -8,6 +8,9 @@ export interface Port {
   readonly usb: string | null;
 }
 
+/** What a device calls itself on USB. */
+export const DEVICE_USB = "1209:0001";
+
 /** All that there are; null where nobody can say, without udev: addresses can be given all the same. */
 export async function serialPorts(): Promise<Port[] | null> {
   const { SerialPort } = await import("serialport");

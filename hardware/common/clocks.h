@@ -13,7 +13,7 @@
 
 /**
  * Brings all clocks up and takes the peripherals that we use out of reset. Resets the board when an oscillator does not
- * start.
+ * start. Called before data has its values: nothing of it, or of what it calls, may lie in RAM.
  */
 void clocks_start(void);
 

@@ -54,10 +54,9 @@ static bool take(void) {
   uint32_t count = ring_peek(asking->in, &from);
   if (count > BODY_WINDOW) count = BODY_WINDOW;
   if (count == 0) return false;
-  uint32_t taken = 0;
-  while (taken < count && from[taken] != 0) taken++;
-  inside = taken == count;
-  if (!inside) taken++;
+  const uint8_t* end = memchr(from, 0, count);
+  inside = end == NULL;
+  uint32_t taken = inside ? count : (uint32_t)(end - from) + 1;
   heard = clocks_us();
   light_working(true);
   body_receive(from, taken);
@@ -86,7 +85,7 @@ static bool serve(void) {
 
 /**
  * A supervisor says that the supply is good only some time after it is: up to 0.4 s for common ones. The core looks
- * once.
+ * once, and before that nobody talks to the chip, whose supply it is.
  */
 static void await_supply(void) {
   uint32_t began = clocks_us();
@@ -111,8 +110,8 @@ _Noreturn void main(void) {
   button_start();
   supply_start();
   uart_start();
-  nor_start();
   await_supply();
+  nor_start();
   boot(history);
   usb_start(serial_bytes());
   light_ready(nor_size() > 0);

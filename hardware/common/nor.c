@@ -1,6 +1,7 @@
 #include "nor.h"
 
 #include "bus.h"
+#include "supply.h"
 
 enum { WINBOND = 0xef, TYPE_Q = 0x40, TYPE_M = 0x70, CAPACITY_1M = 0x14, CAPACITY_16M = 0x18 };
 
@@ -30,12 +31,17 @@ static uint32_t size_of(uint32_t chip) {
   return capacity >= CAPACITY_1M && capacity <= CAPACITY_16M ? 1u << capacity : 0;
 }
 
+/** Whether any of these bits is set. A chip without this register leaves the wire alone, and it reads as ones. */
+static bool is_set(uint8_t read, uint8_t bits) {
+  uint8_t value = status(read);
+  return value != 0xff && (value & bits) != 0;
+}
+
 /** Until the next power-on only: nothing is written into the chip, so that no cut can leave half of it. */
 static void clear_status(uint8_t read, uint8_t write, uint8_t protect) {
-  uint8_t before = status(read);
-  if ((before & protect) == 0) return;
+  if (!is_set(read, protect)) return;
   uint8_t enable = VOLATILE_STATUS_WRITE;
-  uint8_t command[] = {write, before & (uint8_t)~protect};
+  uint8_t command[] = {write, status(read) & (uint8_t)~protect};
   bus_tell(&enable, 1);
   bus_tell(command, sizeof command);
 }
@@ -44,8 +50,8 @@ static bool unprotect(void) {
   clear_status(READ_STATUS_1, WRITE_STATUS_1, PROTECT_1);
   clear_status(READ_STATUS_2, WRITE_STATUS_2, PROTECT_2);
   clear_status(READ_STATUS_3, WRITE_STATUS_3, PROTECT_3);
-  return bus_await(STATUS_MOST_US) && ((status(READ_STATUS_1) & PROTECT_1) | (status(READ_STATUS_2) & PROTECT_2) |
-                                       (status(READ_STATUS_3) & PROTECT_3)) == 0;
+  return bus_await(STATUS_MOST_US) && !is_set(READ_STATUS_1, PROTECT_1) && !is_set(READ_STATUS_2, PROTECT_2) &&
+         !is_set(READ_STATUS_3, PROTECT_3);
 }
 
 void nor_start(void) {
@@ -55,7 +61,8 @@ void nor_start(void) {
   bus_ask(&command, 1, answer, sizeof answer);
   id = (uint32_t)answer[0] << 16 | (uint32_t)answer[1] << 8 | answer[2];
   if (id == 0xffffff) id = 0;
-  if (size_of(id) != 0 && unprotect()) size = size_of(id);
+  // Where the supply is still too low to write, the core is told so and writes nothing: no need to unprotect.
+  if (size_of(id) != 0 && (!supply_ok() || unprotect())) size = size_of(id);
 }
 
 uint32_t nor_id(void) { return id; }

@@ -19,6 +19,19 @@ enum { IRQ_TIMER_0 = 0, IRQ_TIMER_1 = 1, IRQ_USB = 5, IRQ_UART0 = 20 };
 #define NVIC_ISER 0xe000e100u
 #define SCB_VTOR 0xe000ed08u
 
+/* The processor's memory protection (2.4.6). */
+#define MPU_CTRL 0xe000ed94u
+#define MPU_REGION 0xe000ed98u
+#define MPU_BASE 0xe000ed9cu
+#define MPU_ATTRIBUTES 0xe000eda0u
+/** On, also while a fault is handled, and the plain map where no region lies. */
+enum { MPU_ENABLE = BIT(0) | BIT(1) | BIT(2) };
+/** Nobody may read, write or execute. */
+enum { MPU_FORBIDDEN_16M = BIT(28) | (23 << 1) | BIT(0) };
+
+/* Which chip it is (2.20): its revision in the top four bits, 1 for B0 and B1, 2 for B2. */
+#define SYSINFO_CHIP_ID 0x40000000u
+
 /* Resets of the peripherals (2.14). */
 #define RESETS_RESET 0x4000c000u
 #define RESETS_DONE 0x4000c008u
@@ -28,6 +41,7 @@ enum {
   RESET_PLL_SYS = BIT(12),
   RESET_PLL_USB = BIT(13),
   RESET_SPI0 = BIT(16),
+  RESET_SYSINFO = BIT(19),
   RESET_TIMER = BIT(21),
   RESET_UART0 = BIT(22),
   RESET_USB = BIT(24),
@@ -104,6 +118,8 @@ enum { SPI_SR_RX_NOT_EMPTY = BIT(2) };
 
 /* Boot flash: where it is mapped (2.6.3), and the serial interface behind that (4.10.13). */
 #define XIP_BASE 0x10000000u
+/* Where RAM begins (2.6.2). */
+#define RAM_BASE 0x20000000u
 #define SSI_CTRLR0 0x18000000u
 #define SSI_CTRLR1 0x18000004u
 #define SSI_SSIENR 0x18000008u
@@ -117,6 +133,6 @@ enum { SSI_SR_BUSY = BIT(0), SSI_SR_RX_NOT_EMPTY = BIT(3) };
 
 /* The chip select of the boot flash (2.19.6.2): IO_QSPI, pin 1 of six. */
 #define QSPI_SS_CTRL 0x4001800cu
-enum { OVERRIDE_LOW = 2u << 8, OVERRIDE_HIGH = 3u << 8 };
+enum { OVERRIDE_NONE = 0, OVERRIDE_LOW = 2u << 8, OVERRIDE_HIGH = 3u << 8 };
 
 #endif

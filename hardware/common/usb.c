@@ -19,6 +19,12 @@ void usb_start(const uint8_t serial[8]) {
   REG_SET(USB_SIE_CTRL) = SIE_CTRL_PULL_UP;
 }
 
+void usb_interrupts_were_off(void) {
+  if (!(REG(USB_INTS) & USB_INT_SOF)) return;
+  (void)REG(USB_SOF_RD);
+  pipe_frame_missed();
+}
+
 void usb_interrupt(void) {
   uint32_t now = REG(USB_INTS);
   if (now & USB_INT_SOF) {

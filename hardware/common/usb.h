@@ -18,6 +18,12 @@ extern const line_t usb_cdc_line, usb_vendor_line;
  */
 void usb_start(const uint8_t serial[8]);
 
+/**
+ * To be called where interrupts were off for longer than some microseconds, before they are on again: a frame that has
+ * begun meanwhile did so nobody knows when, and nothing is given to the host before the next.
+ */
+void usb_interrupts_were_off(void);
+
 /** The handler of IRQ_USB. */
 void usb_interrupt(void);
 

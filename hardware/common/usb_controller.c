@@ -2,6 +2,7 @@
 #include "usb_controller.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "usb_descriptors.h"
 
@@ -32,8 +33,7 @@ static void arm(endpoint_t* endpoint, uint32_t value) {
 }
 
 void endpoint_give(endpoint_t* endpoint, const uint8_t* from, uint32_t length) {
-  volatile uint8_t* bytes = (volatile uint8_t*)endpoint->bytes;
-  for (uint32_t i = 0; i < length; i++) bytes[i] = from[i];
+  memcpy((void*)endpoint->bytes, from, length);
   endpoint->length = length;
   arm(endpoint, BUFFER_FULL | length);
 }
@@ -49,10 +49,17 @@ void endpoint_settle(endpoint_t* endpoint) {
   endpoint->length = REG(endpoint->buffer) & BUFFER_LENGTH;
 }
 
+/**
+ * Before B2 an abort never ends, and the endpoint says NAK for good (erratum RP2040-E2): there the buffer is taken back
+ * without asking. A packet that is under way just then may be lost or come twice, which the frame's CRC-32 tells.
+ */
+static bool abort_ends(void) { return REG(SYSINFO_CHIP_ID) >> 28 >= 2; }
+
 void endpoint_revoke(endpoint_t* endpoint) {
   if (!endpoint->armed) return;
-  REG_SET(USB_EP_ABORT) = endpoint->bit;
-  for (int i = 0; i < REVOKE_TRIES && !(REG(USB_EP_ABORT_DONE) & endpoint->bit); i++) continue;
+  bool asks = abort_ends();
+  if (asks) REG_SET(USB_EP_ABORT) = endpoint->bit;
+  for (int i = 0; asks && i < REVOKE_TRIES && !(REG(USB_EP_ABORT_DONE) & endpoint->bit); i++) continue;
   endpoint_settle(endpoint);
   if (endpoint->armed) {
     endpoint->waiting = (REG(endpoint->buffer) & BUFFER_FULL) != 0;
@@ -60,6 +67,7 @@ void endpoint_revoke(endpoint_t* endpoint) {
     endpoint->toggle ^= BUFFER_DATA1;
   }
   REG(endpoint->buffer) = 0;
+  if (!asks) return;
   REG_CLEAR(USB_EP_ABORT_DONE) = endpoint->bit;
   REG_CLEAR(USB_EP_ABORT) = endpoint->bit;
 }

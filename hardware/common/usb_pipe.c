@@ -20,6 +20,7 @@
 RING(cdc_received, 1024);
 RING(vendor_received, 1024);
 static uint32_t frame_start;
+static bool frame_known;
 
 pipe_t pipes[PIPES] = {
   [PIPE_CDC] = {.out = ENDPOINT(USB_CDC_OUT_ENDPOINT, 0), .in = ENDPOINT(USB_CDC_IN_ENDPOINT, 1), .ring = &cdc_received},
@@ -37,7 +38,12 @@ static void vendor_send(const uint8_t* from, uint32_t count) { send(&pipes[PIPE_
 const line_t usb_cdc_line = {.in = &cdc_received, .drained = cdc_drained, .send = cdc_send};
 const line_t usb_vendor_line = {.in = &vendor_received, .drained = vendor_drained, .send = vendor_send};
 
-void pipe_frame_started(void) { frame_start = clocks_us(); }
+void pipe_frame_started(void) {
+  frame_start = clocks_us();
+  frame_known = true;
+}
+
+void pipe_frame_missed(void) { frame_known = false; }
 
 void pipe_open(pipe_t* pipe) {
   endpoint_open(&pipe->out, ENDPOINT_BULK);
@@ -71,7 +77,7 @@ static void receive(pipe_t* pipe) {
 
 static bool late_in_frame(void) {
   uint32_t since = clocks_us() - frame_start;
-  return since >= FRAME_LATE_US && since <= FRAME_OVER_US;
+  return !frame_known || (since >= FRAME_LATE_US && since <= FRAME_OVER_US);
 }
 
 static void give(pipe_t* pipe) {

@@ -25,6 +25,9 @@ extern pipe_t pipes[PIPES];
 /** A start of frame has come: the moment from which the frame is counted. */
 void pipe_frame_started(void);
 
+/** One has come, but not now: the frame is not counted. */
+void pipe_frame_missed(void);
+
 void pipe_open(pipe_t* pipe);
 void pipe_close(pipe_t* pipe);
 

@@ -10,10 +10,10 @@ import { RP2040 } from "rp2040js";
 import { type CutKind, type Flash, Panic, Random, type Tear } from "../../simulator/index.ts";
 import { BootFlash, QspiPins, XipControl } from "./boot-flash.ts";
 import { Bus } from "./bus.ts";
-import { CYCLES_PER_MICROSECOND, CYCLES_PER_SECOND, CycleClock } from "./clock.ts";
+import { CYCLES_PER_SECOND, CycleClock } from "./clock.ts";
 import { Core, hex, RAM_BASE, RAM_SIZE, type Trace } from "./core.ts";
 import { type NorFaults, type NorOptions, SerialNor } from "./nor.ts";
-import { Resets, RingOscillator, Watchdog, type WatchdogMemory } from "./resets.ts";
+import { ChipIdentity, Resets, RingOscillator, Watchdog, type WatchdogMemory } from "./resets.ts";
 import { Pl022 } from "./spi.ts";
 import type { Symbols } from "./symbols.ts";
 import { Pl011 } from "./uart.ts";
@@ -32,6 +32,8 @@ export interface BoardOptions {
   readonly chip?: Partial<NorOptions>;
   /** Seed of everything that is drawn: the chip's cells, RAM at power-on, the random bit. */
   readonly seed?: number;
+  /** What its ring oscillator makes, on which it starts: 1.8 to 12 MHz by the data sheet (2.17), nominally 6.5. */
+  readonly ringHz?: number;
   /** Of the image's ELF file: failures then name functions, and stack and code are held to their regions. */
   readonly symbols?: Symbols;
 }
@@ -59,14 +61,18 @@ const PICO_SECTORS = 4096;
 /** Of `pico-bare`: where in the boot flash the device's chip begins. */
 export const BARE_BEGIN = 0x40000;
 
-/** The bit of PSM WDSEL that resets the peripherals' own resets. */
-const RESETS_IN_PSM = 1 << 5;
+/** What the watchdog must reset (PSM WDSEL): everything but the two oscillators. */
+const ALL_BUT_OSCILLATORS = 0x1fffc;
+/** Why a watchdog reset a chip: its timer ran out. */
+const TIMER = 1;
 
 const LOADER_SIZE = 256;
 const LOADER_AT = 0x20041f00;
 
-const BOOT_ROM_PATIENCE = CYCLES_PER_SECOND / 2;
-const BOOT_ROM_TRY = 10 * CYCLES_PER_MICROSECOND;
+/** The boot ROM looks for a loader so often, half a second at the nominal ring oscillator (RP2040 data sheet, 2.8.1.3): its cycles for one look. */
+const BOOT_ROM_TRIES = 128;
+const BOOT_ROM_TRY = 25_400;
+const RING_HZ = 6_500_000;
 
 const DOZE_CYCLES = CYCLES_PER_SECOND / 1000;
 
@@ -81,6 +87,7 @@ const BLOCK = {
   spi0: 0x4003c,
   watchdog: 0x40058,
   rosc: 0x40060,
+  sysinfo: 0x40000,
 } as const;
 
 /** The processor of rp2040js and its 16 MiB of boot flash are not used: a chip costs next to nothing to make. */
@@ -121,6 +128,7 @@ export class Board {
 
   private readonly image: Uint8Array;
   private readonly symbols: Symbols | undefined;
+  private readonly ringHz: number;
   private readonly random: Random;
   private readonly nor: SerialNor;
   private readonly bootNor: SerialNor;
@@ -137,6 +145,7 @@ export class Board {
     this.name = options.board;
     this.image = options.image;
     this.symbols = options.symbols;
+    this.ringHz = options.ringHz ?? RING_HZ;
     const seed = options.seed ?? 1;
     this.random = new Random(seed);
     const bare = options.board === "pico-bare";
@@ -162,6 +171,13 @@ export class Board {
     if (this.status === "on") throw new Panic("Power on while it is on.");
     if (this.status !== "held") this.random.fill(this.ram);
     this.start(null);
+  }
+
+  /** Power on, and the boot ROM has just taken the image over USB: it ends that by a watchdog whose timer runs out (RP2040 data sheet, 2.8.4). */
+  powerOnFlashed(): void {
+    if (this.status !== "off") throw new Panic("Flashed while it is on.");
+    this.random.fill(this.ram);
+    this.start({ scratch: new Uint32Array(8), reason: TIMER });
   }
 
   /** The power goes now. */
@@ -331,8 +347,8 @@ export class Board {
 
   /** The watchdog resets the controller; its scratch registers stay, and it says that it was it. */
   private restart(life: Life): void {
-    if ((wdsel(life.chip) & RESETS_IN_PSM) === 0) {
-      throw this.failure(new Panic("The watchdog fires, and PSM WDSEL lets it reset nothing."), life.core);
+    if (wdsel(life.chip) !== ALL_BUT_OSCILLATORS) {
+      throw this.failure(new Panic("The watchdog fires, and PSM WDSEL lets it reset the wrong parts."), life.core);
     }
     this.releaseSelect();
     this.stop("held");
@@ -377,13 +393,19 @@ export class Board {
       [BLOCK.uart0]: uart,
       [BLOCK.spi0]: spi,
       [BLOCK.watchdog]: watchdog,
+      [BLOCK.sysinfo]: new ChipIdentity(chip, 2),
       [BLOCK.rosc]: new RingOscillator(chip, new Random(this.random.u32())),
     });
     const usb = new UsbController(chip, clock);
     const bus = new Bus(chip, boot, resets, watchdog, (bits) => core.unpend(bits));
     const core = new Core(bus, this.ram, this.elapsed);
     clock.core = core;
-    Object.assign(chip, { core, logger: STRICT });
+    Object.assign(chip, { core, logger: STRICT, roscFreq: this.ringHz, clkSys: this.ringHz });
+    core.runAt(CYCLES_PER_SECOND / this.ringHz);
+    chip.addClockListener((hz) => {
+      core.runAt(CYCLES_PER_SECOND / hz);
+      boot.clockChanged();
+    });
     this.hold(core, bus);
     if (this.name === "pico") this.wireChip(chip, spi, now);
     return { chip, core, clock, uart, spi, usb, boot, watchdog };
@@ -425,16 +447,17 @@ export class Board {
     if (life === null || this.name !== "pico") return;
     life.chip.gpio[PINS.button]!.setInputValue(!this.pressed);
     life.chip.gpio[PINS.supply]!.setInputValue(!this.low);
+    this.faults.starved = this.low;
     life.chip.gpio[PINS.uartRx]!.setInputValue(true);
   }
 
   /** What the boot ROM does: the first 256 bytes of the flash to the end of RAM, checked, and in there (RP2040 data sheet, 2.8.1). */
   private loadLoader(core: Core): void {
-    // A chip that a reset left busy answers when it is done; the boot ROM tries for half a second.
-    const until = core.cycles + BOOT_ROM_PATIENCE;
-    while (this.bootNor.isBusy(core.cycles)) {
-      core.cycles += BOOT_ROM_TRY;
-      if (core.cycles > until) throw new Panic("The boot ROM finds no loader within half a second: the chip is busy.");
+    // A chip that a reset left busy answers when it is done.
+    for (let tries = 1, busy = true; busy; tries++) {
+      if (tries > BOOT_ROM_TRIES) throw new Panic("The boot ROM finds no loader: the chip stays busy.");
+      busy = this.bootNor.isBusy(core.cycles);
+      core.cycles += Math.round((BOOT_ROM_TRY * CYCLES_PER_SECOND) / this.ringHz);
     }
     const loader = this.bootNor.flash.content(0, LOADER_SIZE);
     const view = new DataView(loader.buffer);
@@ -443,7 +466,7 @@ export class Board {
     }
     this.ram.set(loader, LOADER_AT - RAM_BASE);
     core.pc = LOADER_AT;
-    core.registers[13] = RAM_BASE + RAM_SIZE;
+    core.registers[13] = LOADER_AT;
     core.registers[14] = 0;
   }
 }

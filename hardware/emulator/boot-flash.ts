@@ -68,6 +68,8 @@ export class BootFlash extends BasePeripheral {
   private ends = 0;
   private selected = false;
   private forced: "low" | "high" | null = null;
+  /** The override of /CS was written and not read back: it may not have reached the pin. */
+  private crossing = false;
 
   /** @param runsFromHere whether the instruction that is executed lies in the window */
   constructor(rp2040: RP2040, nor: SerialNor, now: () => number, runsFromHere: () => boolean) {
@@ -127,12 +129,28 @@ export class BootFlash extends BasePeripheral {
     this.tags.fill(NOTHING);
   }
 
-  /** Drives /CS over the pin instead of the interface (GPIO_QSPI_SS_CTRL.OUTOVER). */
+  /** The clock of the interface has changed: what it is set up for must still be allowed. */
+  clockChanged(): void {
+    if (this.enabled) this.windowCycles();
+  }
+
+  /** Drives /CS over the pin instead of the interface (GPIO_QSPI_SS_CTRL.OUTOVER). The pin follows at the latest when that is read back. */
   force(how: "low" | "high" | null): void {
     this.settle();
     if (this.runsFromHere()) throw new Panic("/CS of the boot flash is moved by code that runs from it.");
+    this.mustHaveCrossed();
+    this.crossing = true;
     this.forced = how;
     this.moveSelect(this.now());
+  }
+
+  /** The override was read back. */
+  crossed(): void {
+    this.crossing = false;
+  }
+
+  private mustHaveCrossed(): void {
+    if (this.crossing) throw new Panic("/CS of the boot flash was moved and not read back: it may come too late.");
   }
 
   override readUint32(offset: number): number {
@@ -211,6 +229,7 @@ export class BootFlash extends BasePeripheral {
   }
 
   private enable(on: boolean): void {
+    this.mustHaveCrossed();
     if (this.runsFromHere()) throw new Panic("SSI is turned off or on by code that runs from the boot flash.");
     if (!on && this.shifting !== NOTHING) throw new Panic("SSI is turned off while a byte is on the wire.");
     this.enabled = on;
@@ -249,6 +268,7 @@ export class BootFlash extends BasePeripheral {
   }
 
   private fill(place: number): void {
+    this.mustHaveCrossed();
     if (this.lineCycles === 0) throw new Panic("The boot flash is read while the SSI is not set up for it.");
     if (place >= this.nor.flash.size) throw new Panic("The window is read beyond the chip.");
     this.nor.readArray(place, this.line, this.now());
@@ -262,6 +282,7 @@ export class BootFlash extends BasePeripheral {
       throw new Panic("SSI: commands are sent in frames of 8 bits, both ways at once.");
     }
     if (this.runsFromHere()) throw new Panic("A command for the boot flash comes from code that runs from it.");
+    this.mustHaveCrossed();
     if (this.sending.length === DEPTH) throw new Panic("SSI: its full transmit FIFO is written to.");
     this.sending.push(value & 0xff);
     if (this.shifting === NOTHING) this.next(this.now());
@@ -325,7 +346,9 @@ export class QspiPins extends BasePeripheral {
   }
 
   override readUint32(offset: number): number {
-    return offset === 0x0c ? this.control : super.readUint32(offset);
+    if (offset !== 0x0c) return super.readUint32(offset);
+    this.flash.crossed();
+    return this.control;
   }
 
   override writeUint32(offset: number, value: number): void {

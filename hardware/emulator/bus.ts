@@ -5,7 +5,8 @@
 import type { Peripheral, RP2040 } from "rp2040js";
 import { Panic } from "../../simulator/index.ts";
 import { BootFlash } from "./boot-flash.ts";
-import { type Bus as CoreBus, hex, RAM_BASE, RAM_SIZE } from "./core.ts";
+import { type Bus as CoreBus, hex, Lockup, RAM_BASE, RAM_SIZE } from "./core.ts";
+import { Mpu } from "./mpu.ts";
 import type { Resets, Watchdog } from "./resets.ts";
 
 const APB = 0x40000000;
@@ -31,6 +32,7 @@ export class Bus implements CoreBus {
   private readonly boot: BootFlash;
   private readonly resets: Resets;
   private readonly watchdog: Watchdog;
+  private readonly mpu: Mpu = new Mpu();
   /** Takes interrupts back. */
   private readonly unpend: (bits: number) => void;
   readonly code: Uint16Array;
@@ -76,6 +78,7 @@ export class Bus implements CoreBus {
       this.wait = this.boot.wait;
       return value;
     }
+    if (Mpu.holds(address)) return this.mpu.read(address);
     this.mustExist(address, "read");
     this.wait = address >= SIO && address < PPB ? SINGLE_CYCLE : 0;
     if (size === 4) return this.chip.readUint32(address);
@@ -93,6 +96,10 @@ export class Bus implements CoreBus {
       return;
     }
     if (BootFlash.holds(address)) throw new Panic(`The window of the boot flash is written to at ${hex(address)}.`);
+    if (Mpu.holds(address)) {
+      this.mpu.write(address, value);
+      return;
+    }
     this.mustExist(address, "write");
     this.wait = address >= SIO && address < PPB ? SINGLE_CYCLE : 0;
     if (address === NVIC_ICPR) this.unpend(value);
@@ -119,6 +126,8 @@ export class Bus implements CoreBus {
       (address >= SIO && address < SIO + SIO_SIZE) ||
       address >>> 12 === 0xe000e;
     if (known) return;
+    // Nothing but the stack comes near what is forbidden, and the frame of the fault would go there as well.
+    if (this.mpu.forbids(address)) throw new Lockup();
     const block = (address >>> 14) << 2;
     if (this.chip.peripherals[block] === undefined) throw new Panic(`Nothing answers a ${what} at ${hex(address)}.`);
     if (this.resets.holds(block)) throw held(address, what);

@@ -1,6 +1,6 @@
 /**
- * Time on the board: cycles of the processor, and the alarms that the peripherals of rp2040js set on them. The clock runs at the 125 MHz
- * that the firmware sets up; the few microseconds before its PLL locks are counted at that rate as well.
+ * Time on the board: cycles of the 125 MHz that the firmware sets up, and the alarms that the peripherals of rp2040js set on them. Before
+ * that, on the ring oscillator, the processor takes many of them for each of its own.
  */
 import type { Core } from "./core.ts";
 

@@ -36,6 +36,9 @@ interface Turn {
   digest: number;
 }
 
+/** The processor meets a fault that it cannot say anywhere, and stands still until something resets it. */
+export class Lockup extends Error {}
+
 /** Looks at every instruction before it is executed: for profiles and for whoever waits for a place. */
 export type Trace = (pc: number, cycles: number) => void;
 
@@ -53,7 +56,7 @@ const EXCEPTION_RETURN_THREAD = 0xfffffff9 | 0;
 
 export class Core {
   readonly registers: Int32Array = new Int32Array(16);
-  /** Since the first power-on: it goes on over resets. */
+  /** Since the first power-on, in cycles of the clock that the firmware sets up: it goes on over resets. */
   cycles: number;
   /** The stack must not reach below it. */
   stackLimit = 0;
@@ -89,7 +92,10 @@ export class Core {
   private event = false;
   /** Sleeps in WFI or WFE. */
   private waiting = false;
-  /** Cycles of this run, and at how many it ends. */
+  private locked = false;
+  /** What one cycle of the processor takes of `cycles`: more than one on a slower clock. */
+  private rate = 1;
+  /** Cycles of the processor in this run, and at how many it ends. */
   private spent = 0;
   private limit = 0;
   /** Follows what is in RAM: equal again when every byte is as it was. And where the processor stood when it last asked in vain. */
@@ -112,9 +118,9 @@ export class Core {
     this.registers[15] = address;
   }
 
-  /** Whether it sleeps in WFI or WFE, and nothing that is pending wakes it. */
+  /** Whether it sleeps in WFI or WFE, and nothing that is pending wakes it; or stands still in a lockup. */
   get asleep(): boolean {
-    if (this.waiting && this.interruptsUpdated && this.mustWake()) this.waiting = false;
+    if (this.waiting && !this.locked && this.interruptsUpdated && this.mustWake()) this.waiting = false;
     return this.waiting;
   }
 
@@ -122,23 +128,39 @@ export class Core {
   run(until: number): void {
     if (this.asleep) return;
     this.spent = 0;
-    this.limit = Math.min(until - this.cycles, SLICE);
+    this.limit = Math.min(this.spentAt(until), SLICE);
     try {
       this.execute();
+    } catch (error) {
+      if (!(error instanceof Lockup)) throw error;
+      this.locked = this.waiting = true;
     } finally {
-      this.cycles += this.spent;
+      this.cycles = this.now;
       this.spent = 0;
     }
   }
 
   /** Ends the run that is under way when `cycles` reaches this. */
   stopAt(cycles: number): void {
-    this.limit = Math.min(this.limit, cycles - this.cycles);
+    this.limit = Math.min(this.limit, this.spentAt(cycles));
   }
 
   /** The exact time, also from within an access. */
   get now(): number {
-    return this.cycles + this.spent;
+    return this.cycles + Math.round(this.spent * this.rate);
+  }
+
+  /** The clock changes: from now on a cycle of the processor takes so much of `cycles`. */
+  runAt(rate: number): void {
+    const end = this.cycles + this.limit * this.rate;
+    this.cycles = this.now;
+    this.spent = 0;
+    this.rate = rate;
+    this.limit = this.spentAt(end);
+  }
+
+  private spentAt(cycles: number): number {
+    return Math.ceil((cycles - this.cycles) / this.rate);
   }
 
   /**
@@ -150,7 +172,7 @@ export class Core {
     const { now } = this;
     const period = now - turn.at;
     const same = turn.digest === this.digest && registers.every((value, i) => value === turn.registers[i]);
-    if (same && period === turn.period) {
+    if (same && period === turn.period && this.rate === 1) {
       const turns = Math.floor((Math.min(until, this.cycles + this.limit) - now) / period) - 1;
       if (turns > 0) this.spent += turns * period;
     }
@@ -376,7 +398,7 @@ export class Core {
         }
       }
       r[15] = pc;
-      if (trace !== null) trace(pc >>> 0, this.cycles + this.spent);
+      if (trace !== null) trace(pc >>> 0, this.now);
 
       let op: number;
       const at = pc - RAM_BASE;

@@ -21,6 +21,8 @@ export interface NorOptions {
   readonly busy?: "typical" | "maximum";
   /** Divides the busy times: for tests in which it matters in which phase a cut comes, not how long that lasts. */
   readonly haste?: number;
+  /** Status registers: chips older than the FV and JV types have two. */
+  readonly registers?: 2 | 3;
   /** Manufacturer and type of the JEDEC id; by default Winbond's W25Q-JV, EF 40. */
   readonly maker?: number;
   /** Each unit of 16 bytes may be programmed once per erase (Infineon SEMPER, id 34 2A). */
@@ -35,6 +37,12 @@ export interface NorFaults {
   stuck?: boolean;
   /** All blocks are protected, and /WP keeps it so. */
   protected?: boolean;
+  /** All blocks are protected from power-on on, in bits that may be cleared. */
+  locked?: boolean;
+  /** Another program sent it to sleep; waking it, or power, ends that. */
+  asleep?: boolean;
+  /** The supply is too low to write. */
+  starved?: boolean;
 }
 
 const WINBOND = 0xef40;
@@ -48,6 +56,8 @@ const WIP = 1;
 const WEL = 2;
 /** All blocks, and the status register by /WP: SRP, BP2, BP1, BP0. */
 const PROTECTED = 0x9c;
+/** The same without SRP; and in status register 3 WPS beside the drive strength. */
+const [LOCKED_1, LOCKED_3, UNLOCKED_3] = [0x1c, 0x64, 0x60];
 
 /** Bytes behind the opcode: at least and at most. Of a program they are counted apart, a read ends where it likes. */
 const COMMANDS: Readonly<Record<number, readonly [least: number, most: number]>> = {
@@ -72,6 +82,10 @@ const COMMANDS: Readonly<Record<number, readonly [least: number, most: number]>>
   153: [0, 0],
 };
 const STATUS_READS: readonly number[] = [0x05, 0x35, 0x15];
+/** What changes the chip, or lets it be changed. */
+const WRITES: readonly number[] = [0x06, 0x02, 0x20, 0xd8, 0x50, 0x01, 0x31, 0x11];
+/** What the wire reads while nobody drives it: it is pulled up. */
+const FLOATS = 0xff;
 const NONE = -1;
 /** Cycles: 8 ms. */
 const LOOK_AHEAD = 1 << 20;
@@ -86,6 +100,7 @@ export class SerialNor implements SpiChip {
   private readonly id: Uint8Array;
   private readonly haste: number;
   private readonly skips: boolean;
+  private readonly registers: number;
   /** The cycle at which the wires were touched last: the time of the cells. */
   private cycle = 0;
   private selected = false;
@@ -100,14 +115,14 @@ export class SerialNor implements SpiChip {
   private volatileEnabled = false;
   private status1 = 0;
   private status2 = 0;
-  private status3 = 0x60;
+  private status3: number = UNLOCKED_3;
   private statusUntil = 0;
   private running = false;
   /** When the last command ended, or the end of a program or erase was noticed. */
   private touched: number = Number.NEGATIVE_INFINITY;
-  private asleep = false;
   private resetArmed = false;
   private deafUntil = 0;
+  private powered = false;
 
   constructor(options: NorOptions) {
     const capacity = Math.log2(options.sectors * SECTOR);
@@ -118,6 +133,7 @@ export class SerialNor implements SpiChip {
     this.id = Uint8Array.of(maker >>> 8, maker & 255, capacity);
     this.haste = options.haste ?? 1;
     this.skips = options.busy !== "maximum";
+    this.registers = options.registers ?? 3;
     this.flash = new Flash({
       sectors: options.sectors,
       seed: options.seed ?? 1,
@@ -209,11 +225,11 @@ export class SerialNor implements SpiChip {
       case 0xd8:
         return this.addressed(byte);
       case 0x05:
-        return this.readStatus();
+        return this.faults.asleep ? FLOATS : this.readStatus();
       case 0x35:
-        return this.status2;
+        return this.faults.asleep ? FLOATS : this.status2;
       case 0x15:
-        return this.status3;
+        return this.faults.asleep || this.registers < 3 ? FLOATS : this.status3;
       case 0x01:
       case 0x31:
       case 0x11:
@@ -248,15 +264,22 @@ export class SerialNor implements SpiChip {
     this.selected = false;
     this.enabled = false;
     this.volatileEnabled = false;
-    this.asleep = false;
+    this.faults.asleep = false;
     this.resetArmed = false;
     this.statusUntil = 0;
     this.deafUntil = 0;
+    this.powered = false;
   }
 
   /** The controller starts, with or without a loss of power before it: cells that are not decided are drawn anew. */
   boot(): void {
     this.flash.boot();
+    if (!this.powered) {
+      this.status1 = this.faults.locked ? LOCKED_1 : 0;
+      this.status2 = 0;
+      this.status3 = this.faults.locked ? LOCKED_3 : UNLOCKED_3;
+    }
+    this.powered = true;
   }
 
   private advance(cycle: number): void {
@@ -278,8 +301,12 @@ export class SerialNor implements SpiChip {
 
   private mustHear(opcode: number): void {
     if (this.cycle < this.deafUntil) throw new Panic(`Command ${hex2(opcode)} comes while the chip resets or wakes.`);
-    if (this.asleep && opcode !== 0xab) throw new Panic(`Command ${hex2(opcode)} comes while the chip sleeps.`);
     if (STATUS_READS.includes(opcode)) return;
+    if (this.faults.asleep && opcode !== 0xab) throw new Panic(`Command ${hex2(opcode)} comes while the chip sleeps.`);
+    if (this.faults.starved && WRITES.includes(opcode)) {
+      throw new Panic(`Command ${hex2(opcode)} comes while the supply is too low to write.`);
+    }
+    if (opcode === 0x11 && this.registers < 3) throw new Panic("This chip has no status register 3.");
     if (this.faults.stuck || this.isBusy(this.cycle)) {
       throw new Panic(`Command ${hex2(opcode)} comes while the chip is busy: it ignores it.`);
     }
@@ -338,11 +365,11 @@ export class SerialNor implements SpiChip {
         this.writeStatus();
         break;
       case 0xab:
-        this.asleep = false;
+        this.faults.asleep = false;
         this.deafUntil = this.cycle + WAKE_US * CYCLES_PER_MICROSECOND;
         break;
       case 0xb9:
-        this.asleep = true;
+        this.faults.asleep = true;
         break;
       case 0x66:
         this.resetArmed = true;
@@ -357,9 +384,16 @@ export class SerialNor implements SpiChip {
     }
   }
 
+  /** Whether its blocks are protected: SEC, TB, BP2 … BP0; CMP; WPS, behind which each block is locked at power-on. */
+  private get isProtected(): boolean {
+    const third = this.registers < 3 ? 0 : this.status3;
+    const bits = (this.status1 & 0x7c) | (this.status2 & 0x40) | (third & 0x04);
+    return this.faults.protected === true || bits !== 0;
+  }
+
   private program(length: number): void {
     this.mustBeEnabled("A program");
-    if (this.faults.protected) return;
+    if (this.isProtected) return;
     this.flash.program(this.address, this.data, 0, length);
     this.running = true;
   }
@@ -367,7 +401,7 @@ export class SerialNor implements SpiChip {
   private erase(size: number): void {
     this.mustBeEnabled("An erase");
     if (this.address % size !== 0) throw new Panic(`An erase of ${size} bytes at ${this.address}.`);
-    if (this.faults.protected) return;
+    if (this.isProtected) return;
     this.flash.erase(this.address, size);
     this.running = true;
   }

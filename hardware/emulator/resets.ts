@@ -75,6 +75,21 @@ export class Resets extends BasePeripheral {
   }
 }
 
+/** SYSINFO: which chip it is (RP2040 data sheet, 2.20). Revision 1 are B0 and B1, 2 is B2. */
+export class ChipIdentity extends BasePeripheral {
+  private readonly revision: number;
+
+  constructor(rp2040: RP2040, revision: number) {
+    super(rp2040, "SYSINFO");
+    this.revision = revision;
+  }
+
+  override readUint32(offset: number): number {
+    if (offset === 0) return this.revision * 0x10000000 + 0x2927;
+    return super.readUint32(offset);
+  }
+}
+
 /** ROSC: only its random bit, drawn from a seed. */
 export class RingOscillator extends BasePeripheral {
   private readonly random: Random;

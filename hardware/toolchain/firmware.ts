@@ -61,7 +61,8 @@ export function firmwareFor(board: string): Firmware {
     try {
       build(board, made);
       writeFileSync(join(made, STAMP), inputs);
-      // The stamp comes last: who sees it sees the rest.
+      // The stamp goes first and comes last: who sees it sees the rest.
+      rmSync(join(place, STAMP), { force: true });
       for (const name of [...filesOf(board), STAMP]) renameSync(join(made, name), join(place, name));
     } finally {
       rmSync(made, { recursive: true, force: true });

@@ -91,7 +91,8 @@ export function buildImage(board: string, directory: string, altered: ReadonlyMa
 
   // The linker leaves room for the loader, which can be made only now: it knows what the rest sums up to.
   const image = binary(elf);
-  const loader = buildLoader(compile, directory, sumImage(image.subarray(LOADER_SIZE)));
+  const source = standIn(join(HARDWARE, "common", LOADER), directory, altered);
+  const loader = buildLoader(compile, source, directory, sumImage(image.subarray(LOADER_SIZE)));
   image.set(loader);
   writeFileSync(join(directory, "loader"), loader);
   arm("objcopy", ["--update-section", `.loader=${join(directory, "loader")}`, elf]);
@@ -109,9 +110,9 @@ function standIn(source: string, directory: string, altered: ReadonlyMap<string,
 }
 
 /** The loader of an image with these sums, with its own checksum. */
-function buildLoader(compile: Compile, directory: string, { words, sum, sums }: ImageSums): Uint8Array {
+function buildLoader(compile: Compile, source: string, directory: string, { words, sum, sums }: ImageSums): Uint8Array {
   const known = [`-DIMAGE_WORDS=${words}u`, `-DIMAGE_SUM=${sum}u`, `-DIMAGE_SUMS=${sums}u`];
-  const object = compile(join(HARDWARE, "common", LOADER), [...WARNINGS, "-Os", ...known]);
+  const object = compile(source, [...WARNINGS, "-Os", ...known]);
   const elf = join(directory, "loader.elf");
   const script = join(HARDWARE, "common", "loader.ld");
   arm("gcc", [...FLAGS, "-nostdlib", "-Wl,--build-id=none", `-T${script}`, object, "-o", elf]);

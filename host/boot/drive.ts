@@ -1,7 +1,8 @@
 // The drive that a board in boot mode shows. A file that is written to it goes into the board's flash block by block, and the
 // board restarts by itself once it has them all; the drive is gone then, often before this computer has put away what it
-// thinks a drive needs. It looks like a disk and is none: the RP2040 gives nothing back of what was written (RP2040 data
+// thinks a drive needs. It looks like a disk and is none: the drive gives nothing back of what was written (RP2040 data
 // sheet, section 2.8.4.1: INFO_UF2.TXT and INDEX.HTM are all that there is to read), so that nothing can be compared here.
+// The flash can be read over the other interface that boot mode has, PICOBOOT (section 2.8.5), with picotool.
 
 import { type FileHandle, open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,6 +15,12 @@ export interface BootDrive {
   /** What INFO_UF2.TXT calls the board. */
   readonly board: string;
 }
+
+/**
+ * How a write ended. `restarted`: all of the file was synced, and the drive left behind it. `unknown`: it left during the
+ * last piece, as it does when the board restarts with its last block, and as it does when somebody unplugs it.
+ */
+export type Outcome = "restarted" | "unknown";
 
 const INFO = "INFO_UF2.TXT";
 const RP2040_BOARD = "RPI-RP2";
@@ -58,7 +65,7 @@ export async function readDrive(path: string): Promise<BootDrive> {
 }
 
 /**
- * Writes a UF2 file to the drive, each piece synced before the next, and waits until the board has restarted.
+ * Writes a UF2 file to the drive, each piece synced before the next, and waits until the drive is gone.
  * @param onProgress called with the bytes that are on the drive
  * @param seconds for the restart
  * @throws BootError DRIVE_READ_ONLY, DRIVE_FULL, DRIVE_LOST or BOARD_STAYED
@@ -67,24 +74,28 @@ export async function writeToDrive(
   { path }: BootDrive,
   file: Uint8Array,
   { onProgress = () => {}, seconds = 20 }: { onProgress?: (written: number) => void; seconds?: number } = {},
-): Promise<void> {
+): Promise<Outcome> {
   let written = 0;
   const refused = (cause: unknown): BootError => refusal(path, written, file.length, cause);
   const handle = await open(join(path, FILE), "w").catch((cause: unknown) => {
     throw refused(cause);
   });
+  let failure: unknown = null;
   try {
     for (; written < file.length; written += PIECE) {
       await writePiece(handle, file.subarray(written, written + PIECE), written);
       onProgress(Math.min(file.length, written + PIECE));
     }
   } catch (cause) {
-    // With its last block the board restarts: whether it had that, it says itself once it runs.
     if (written + PIECE < file.length || !hasLeft(cause)) throw refused(cause);
+    failure = cause;
   } finally {
-    await handle.close().catch(() => {}); // All was synced; a drive that is gone cannot be closed well.
+    await handle.close().catch(() => {}); // What counts was synced; a drive that is gone cannot be closed well.
   }
-  await restart(path, seconds);
+  const left = await leaves(path, seconds);
+  if (failure === null && !left) throw new BootError("BOARD_STAYED", { path, seconds });
+  if (failure !== null && !left) throw refused(failure);
+  return failure === null ? "restarted" : "unknown";
 }
 
 /** Where this computer has mounted drives: what comes from a device of its own, not over a network that may hang. */
@@ -125,10 +136,10 @@ function refusal(path: string, written: number, needed: number, cause: unknown):
   return new BootError("DRIVE_LOST", { path, written, needed }, cause);
 }
 
-/** A board that has its image shows no drive any more. */
-async function restart(path: string, seconds: number): Promise<void> {
+/** Whether the drive goes within the seconds: a board that has its image shows none any more. */
+async function leaves(path: string, seconds: number): Promise<boolean> {
   for (const until = performance.now() + seconds * 1000; performance.now() < until; await sleep(POLL_MS)) {
-    if (boardIn(await readFile(join(path, INFO), "latin1").catch(() => "")) === null) return;
+    if (boardIn(await readFile(join(path, INFO), "latin1").catch(() => "")) === null) return true;
   }
-  throw new BootError("BOARD_STAYED", { path, seconds });
+  return false;
 }

@@ -20,6 +20,7 @@ export interface BootFacts {
   MANIFEST_UNREADABLE: { field: string };
   WRONG_DIGEST: { what: "uf2" | "image" | "address"; expected: string; found: string };
   NO_FIRMWARE: { path: string };
+  OTHER_IMAGE: { path: string; expected: string; found: string };
   NO_DRIVE: { places: number };
   NOT_A_DRIVE: { path: string };
   OTHER_BOARD: { path: string; board: string };
@@ -27,8 +28,10 @@ export interface BootFacts {
   DRIVE_FULL: { path: string; written: number; needed: number };
   DRIVE_READ_ONLY: { path: string };
   DRIVE_LOST: { path: string; written: number; needed: number };
+  RESTART_UNKNOWN: { path: string; bytes: number };
   BOARD_STAYED: { path: string; seconds: number };
   BOARD_SILENT: { address: string; seconds: number };
+  /** Board and version of the firmware, as `pico 0.3.0`. */
   OTHER_FIRMWARE: { expected: string; found: string };
 }
 export type BootErrorCode = keyof BootFacts;
@@ -134,6 +137,11 @@ const ERRORS: Kinds<BootFacts> = {
     pad: NOTHING_WRITTEN,
     advice: "Build it with npm run firmware, in a checkout of the source, or name an image.",
   },
+  OTHER_IMAGE: {
+    message: ({ path, expected, found }) => `The image ${path} is for the board ${found}, and not for ${expected}.`,
+    pad: NOTHING_WRITTEN,
+    advice: "Take the image of the board that you have; its manifest says for which it is.",
+  },
   NO_DRIVE: {
     message: ({ places }) => `None of the ${places} drives that are mounted is that of a board in boot mode.`,
     pad: NOTHING_WRITTEN,
@@ -169,20 +177,26 @@ const ERRORS: Kinds<BootFacts> = {
     pad: IN_PART,
     advice: BOOT_MODE,
   },
+  RESTART_UNKNOWN: {
+    message: ({ path, bytes }) =>
+      `The drive ${path} went during the last of ${bytes} bytes, as it does when the board restarts and when it is unplugged, and no device answered since: it is not known whether the board has all of the image.`,
+    pad: IN_PART,
+    advice: `Unplug the board, plug it in without holding a button, and ask it with tearpad device info ADDRESS. If it stays silent: ${BOOT_MODE}`,
+  },
   BOARD_STAYED: {
     message: ({ path, seconds }) =>
-      `The whole image was written to ${path}, but the board did not restart within ${seconds} seconds: it did not take it.`,
+      `The whole image was written to ${path}, but the drive stayed for ${seconds} seconds: the board did not take it.`,
     pad: IN_PART,
     advice: BOOT_MODE,
   },
   BOARD_SILENT: {
     message: ({ address, seconds }) =>
-      `The image was written and the board restarted, but no device answered at ${address} within ${seconds} seconds.`,
+      `The whole image was written and the drive is gone, but no device answered at ${address} within ${seconds} seconds.`,
     pad: "A pad on the board was not touched.",
     advice: `Unplug the board and plug it in without holding a button; check the address with tearpad device info. If it stays silent: ${BOOT_MODE}`,
   },
   OTHER_FIRMWARE: {
-    message: ({ expected, found }) => `The device that answers runs core ${found}, and the image has core ${expected}.`,
+    message: ({ expected, found }) => `The device that answers is ${found}, and the image is ${expected}.`,
     pad: "A pad on the board was not touched.",
     advice: `Check that the address is that of the board just flashed. If it is, it did not take the image: ${BOOT_MODE}`,
   },

@@ -8,6 +8,7 @@ import {
   type ChipStep,
   commands,
   type DeviceBody,
+  type Info,
   isDeviceError,
   type Section,
 } from "../protocol/index.ts";
@@ -20,14 +21,24 @@ export type Verdict = "good" | "bad" | "untried";
 
 /** One thing that was tried, in the order in which it was. */
 export interface Trial {
-  readonly name: "core" | "chip" | "supply" | "erase" | "program" | "zero" | "re-erase" | "button" | "line";
+  readonly name: "starts" | "core" | "chip" | "supply" | "erase" | "program" | "zero" | "re-erase" | "button" | "line";
   readonly verdict: Verdict;
   /** What was found, in one sentence. */
   readonly found: string;
   /** What to do; null where nothing needs to be done. */
   readonly advice: string | null;
   /** The numbers behind it; times of the chip in microseconds, of the line in milliseconds. */
-  readonly numbers?: ChipFindings | RoundTrips;
+  readonly numbers?: ChipFindings | RoundTrips | Starts;
+}
+
+/** How the device came up (INFO). */
+export interface Starts {
+  /** Starts since its chip was blank; null for a faulty device, which does not say. */
+  readonly boots: number | null;
+  /** How often the core trapped, or the watchdog ran out, since power-on. */
+  readonly traps: number;
+  /** Why it last did, as SPEC section 12 numbers it; 0 when it never did. */
+  readonly trapReason: number;
 }
 
 /** How long HELLO took there and back, in milliseconds. */
@@ -90,12 +101,13 @@ const SUPPLY_ADVICE = "Use another port or cable, without a hub, and repeat this
  */
 export async function selftest(device: Device, askForButton: ((seconds: number) => void) | null): Promise<SelfTest> {
   const { firmware: core } = await device.hello();
-  const { state, faultySection } = await device.info();
+  const info = await device.info();
+  const { state, faultySection } = info;
   if (state !== "blank" && state !== "faulty") throw new DriverError("NOT_BLANK", { state });
   const body = await facts(device, core);
   const sheet = SHEETS[body.chipId ?? ""] ?? null;
-  const trials = [judgeChip(body, sheet), judgeSupply(body)];
-  if (state === "faulty") trials.unshift(judgeFault(faultySection));
+  const trials = [judgeStarts(info), judgeChip(body, sheet), judgeSupply(body)];
+  if (state === "faulty") trials.splice(1, 0, judgeFault(faultySection));
   else {
     trials.push(...(await tryChip(device, sheet)));
     trials.push(await tryButton(device, body, askForButton));
@@ -128,6 +140,24 @@ function bad(name: Trial["name"], found: string, advice: string): Trial {
 
 function untried(name: Trial["name"], found: string): Trial {
   return { name, verdict: "untried", found, advice: null };
+}
+
+/** SPEC section 12. */
+const TRAPS: Readonly<Record<number, string>> = {
+  ...{ 1: "unreachable", 2: "memory out of bounds", 3: "division by zero", 4: "overflow", 5: "conversion", 6: "stack" },
+  255: "another, such as a watchdog that ran out",
+};
+
+function judgeStarts({ state, bootEpoch, traps, trapReason }: Info): Trial {
+  const numbers: Starts = { boots: state === "faulty" ? null : bootEpoch, traps, trapReason };
+  const count = numbers.boots === null ? "how often it started is not known" : `start ${numbers.boots} of this chip`;
+  if (traps === 0) return { ...good("starts", `${count}, no trap since power-on`), numbers };
+  const why = `the last for reason ${trapReason} (${TRAPS[trapReason] ?? "not in the specification"})`;
+  const found = `${count}, ${traps} ${traps === 1 ? "trap" : "traps"} since power-on, ${why}`;
+  return {
+    ...bad("starts", found, "Plug the device in again and repeat this. If it traps again, send this report."),
+    numbers,
+  };
 }
 
 function judgeFault(section: Section): Trial {

@@ -3,6 +3,8 @@
 
 import { describe, expect, it } from "vitest";
 import { type Board, type BoardName, CYCLES_PER_SECOND, type NorFaults } from "../../hardware/emulator/index.ts";
+import { UsbHost } from "../../hardware/emulator/usb/index.ts";
+import { USB_CONFIGURATION, USB_ENDPOINTS } from "../../hardware/usb/index.ts";
 import { type Device, openDevice } from "../../host/driver/index.ts";
 import { commands, encodeFrame, FrameDecoder } from "../../host/protocol/index.ts";
 import { builtCore, Flash, Machine, Random } from "../../simulator/index.ts";
@@ -13,6 +15,9 @@ import { fastClock, padParameters } from "../host/pair.ts";
 import { showsBoards } from "./firmware-board.ts";
 
 const shown = showsBoards("the firmware on emulated boards");
+
+/** Rounds on the bus, of 10 µs, in which nothing came: the device has nothing more to say. */
+const QUIET_ROUNDS = 500;
 
 /** As the conversation uses a device: power, a line, and the chip. */
 function ofBoard(board: Board): BareBody {
@@ -68,7 +73,7 @@ function programs(flash: Flash, begin: number, size: number): number[] {
   return Array.from({ length: size / 256 }, (_, page) => flash.programs(begin + page * 256));
 }
 
-describe.skipIf(!shown)("the firmware", { timeout: 120_000 }, () => {
+describe.skipIf(!shown)("the firmware", { timeout: 240_000 }, () => {
   it.each(["pico", "pico-bare"] as const)(
     "T-18 %s has the same conversation as the simulator, byte for byte, and programs and erases its chip as often",
     async (name) => {
@@ -114,7 +119,81 @@ async function booted(name: BoardName, spoil: (board: Board) => void = () => {})
   return [board, await openDevice(lineTo(board), { clock: fastClock })];
 }
 
-describe.skipIf(!shown)("what the world does to a pico", { timeout: 60_000 }, () => {
+/** Sends bytes over a line of the board; what comes back until it has nothing more to say. */
+type Exchange = (bytes: Uint8Array) => Uint8Array;
+
+const LINES: Readonly<Record<string, (board: Board) => Exchange>> = {
+  UART: (board) => (bytes) => {
+    const said: number[] = [];
+    board.onUart = (byte) => said.push(byte);
+    board.feedUart(bytes);
+    settle(board);
+    return Uint8Array.from(said);
+  },
+  "USB serial port": (board) => overUsb(board, USB_ENDPOINTS.cdcOut),
+  "USB vendor interface": (board) => overUsb(board, USB_ENDPOINTS.vendorOut),
+};
+
+function overUsb(board: Board, endpoint: number): Exchange {
+  const host = new UsbHost(board);
+  expect(host.enumerate()).toBe(true);
+  expect(host.controlNow({ type: 0, request: 9, value: USB_CONFIGURATION, index: 0, length: 0 }).end).toBe("done");
+  return (bytes) => {
+    const out = host.out(endpoint, bytes);
+    const said: Uint8Array[] = [];
+    let back = host.in(endpoint, 8192);
+    for (let quiet = 0; out.end === null || quiet < QUIET_ROUNDS; quiet++) {
+      if (host.round()) quiet = 0;
+      if (back.end === null) continue;
+      said.push(back.bytes);
+      back = host.in(endpoint, 8192);
+    }
+    back.cancel();
+    host.round();
+    return Buffer.concat([...said, back.bytes]);
+  };
+}
+
+describe.skipIf(!shown).each(["pico", "pico-bare"] as const)(
+  "bytes that are no frames, to %s",
+  { timeout: 240_000 },
+  (name) => {
+    it.each(Object.entries(LINES))(
+      "over its %s: noise, what is too long, damaged or cut off is answered as such, and nothing else happens",
+      async (_line, connect) => {
+        const [board, device] = await booted(name);
+        const before = await device.info();
+        const exchange = connect(board);
+        const replies = (bytes: Uint8Array): string[] =>
+          new FrameDecoder().push(exchange(bytes)).map((heard) => {
+            if ("fault" in heard) return heard.fault;
+            return heard.type === 0xff ? `error ${heard.payload[0]}.${heard.payload[2]}` : `reply ${heard.type & 0x7f}`;
+          });
+        const info = encodeFrame({ type: commands.info.type, sequence: 9, session: 0, payload: new Uint8Array(0) });
+        const damaged = info.with(info.length - 2, info.at(-2)! ^ 0x40);
+        expect(replies(info)).toEqual(["reply 2"]);
+        expect(replies(damaged)).toEqual(["error 1.1"]);
+        expect(replies(Buffer.concat([new Uint8Array(6000).fill(0x55), Uint8Array.of(0)]))).toEqual(["error 1.3"]);
+        expect(replies(Uint8Array.of(9, 1, 2, 3, 0))).toEqual(["error 1.4"]);
+        expect(replies(Uint8Array.of(3, 1, 2, 0, 0, 0))).toEqual(["error 1.2"]);
+        expect(replies(info.subarray(0, 7))).toEqual([]);
+        expect(replies(Buffer.concat([Uint8Array.of(0), info]))).toEqual(["error 1.2", "reply 2"]);
+        const noise = new Uint8Array(4000);
+        new Random(5).fill(noise);
+        expect(replies(Buffer.concat([noise, Uint8Array.of(0)])).every((each) => each.startsWith("error 1."))).toBe(
+          true,
+        );
+        expect(replies(info)).toEqual(["reply 2"]);
+        expect(board.dropped).toBe(0);
+        expect(board.boots).toBe(1);
+        const again = await openDevice(lineTo(board), { clock: fastClock });
+        expect(await again.info()).toEqual(before);
+      },
+    );
+  },
+);
+
+describe.skipIf(!shown)("what the world does to a pico", { timeout: 240_000 }, () => {
   it.each<[string, NorFaults]>([
     ["is not there and reads as ones", { absent: 0xff }],
     ["is not there and reads as zeros", { absent: 0x00 }],
@@ -185,39 +264,6 @@ describe.skipIf(!shown)("what the world does to a pico", { timeout: 60_000 }, ()
     board.powerOn();
     settle(board);
     expect(await (await openDevice(lineTo(board), { clock: fastClock })).info()).toMatchObject({ state: "blank" });
-  });
-
-  it("noise, frames that are too long, damaged or cut off are answered as such, and nothing else happens", async () => {
-    const [board, device] = await booted("pico");
-    const before = await device.info();
-    const said: number[] = [];
-    board.onUart = (byte) => said.push(byte);
-    const replies = (bytes: Uint8Array): string[] => {
-      said.length = 0;
-      board.feedUart(bytes);
-      settle(board);
-      return new FrameDecoder().push(Uint8Array.from(said)).map((heard) => {
-        if ("fault" in heard) return heard.fault;
-        return heard.type === 0xff ? `error ${heard.payload[0]}.${heard.payload[2]}` : `reply ${heard.type & 0x7f}`;
-      });
-    };
-    const info = encodeFrame({ type: commands.info.type, sequence: 9, session: 0, payload: new Uint8Array(0) });
-    const damaged = info.with(info.length - 2, info.at(-2)! ^ 0x40);
-    expect(replies(info)).toEqual(["reply 2"]);
-    expect(replies(damaged)).toEqual(["error 1.1"]);
-    expect(replies(Buffer.concat([new Uint8Array(6000).fill(0x55), Uint8Array.of(0)]))).toEqual(["error 1.3"]);
-    expect(replies(Uint8Array.of(9, 1, 2, 3, 0))).toEqual(["error 1.4"]);
-    expect(replies(Uint8Array.of(3, 1, 2, 0, 0, 0))).toEqual(["error 1.2"]);
-    expect(replies(info.subarray(0, 7))).toEqual([]);
-    expect(replies(Buffer.concat([Uint8Array.of(0), info]))).toEqual(["error 1.2", "reply 2"]);
-    const noise = new Uint8Array(4000);
-    new Random(5).fill(noise);
-    expect(replies(Buffer.concat([noise, Uint8Array.of(0)])).every((each) => each.startsWith("error 1."))).toBe(true);
-    expect(replies(info)).toEqual(["reply 2"]);
-    expect(board.dropped).toBe(0);
-    expect(board.boots).toBe(1);
-    const again = await openDevice(lineTo(board), { clock: fastClock });
-    expect(await again.info()).toEqual(before);
   });
 
   it("a board that is busy while bytes come keeps them all: three commands at once are answered in turn", async () => {

@@ -89,7 +89,7 @@ async function pass(from: Device, to: Device, words: readonly Uint8Array[]): Pro
   return Buffer.concat(opened);
 }
 
-describe.each(bodies)("T-18 the test body on %s", { timeout: 60_000 }, (name, make) => {
+describe.each(bodies)("T-18 the test body on %s", { timeout: 240_000 }, (name, make) => {
   /** A real chip is blank once; nothing but a programmer makes it so again. */
   const fillsOnce = name === `the board on ${port?.name}`;
   const devices: Device[] = [];

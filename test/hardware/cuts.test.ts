@@ -17,7 +17,7 @@ const CUTS = { pico: 20, "pico-bare": 30 } as const;
 const QUICK = FIRMWARE_DEFECTS.filter(({ quick }) => quick);
 const QUICK_CUTS = 10;
 
-describe.skipIf(!shown)(`power cuts of an emulated board (SEED=${seed})`, { timeout: 120_000 }, () => {
+describe.skipIf(!shown)(`power cuts of an emulated board (SEED=${seed})`, { timeout: 240_000 }, () => {
   it.each(["pico", "pico-bare"] as const)(
     "T-04 T-18 %s loses its power or is reset at any cycle, busy or not: no pad byte serves twice, nothing is lost, and what is used is gone",
     (name) => {
@@ -29,8 +29,8 @@ describe.skipIf(!shown)(`power cuts of an emulated board (SEED=${seed})`, { time
     },
   );
 
-  it.each(QUICK)("they find firmware in which $name", (defect) => {
-    const { sign } = huntFirmware(defect, QUICK_CUTS, seed);
+  it.each(QUICK)("they find firmware in which $name", async (defect) => {
+    const { sign } = await huntFirmware(defect, QUICK_CUTS, seed);
     expect(sign).not.toBeNull();
   });
 });

@@ -10,6 +10,7 @@ import {
   type BoardOptions,
   CYCLES_PER_SECOND,
   readSymbols,
+  type Symbols,
 } from "../../hardware/emulator/index.ts";
 import { firmwareFor, hasArmCompiler } from "../../hardware/toolchain/index.ts";
 import { type Command, commands, encodeFrame, FrameDecoder, type Info } from "../../host/protocol/index.ts";
@@ -25,14 +26,21 @@ export function showsBoards(what: string): boolean {
   return false;
 }
 
-/** A board without power. `image` is what it is flashed with instead of its firmware. */
-export function makeBoard(name: BoardName, options: Partial<Pick<BoardOptions, "chip" | "image">> = {}): Board {
+/** What is another board than usual: `image` is what it is flashed with instead of its firmware; without `symbols` nobody knows what lies where. */
+export type BoardParts = Partial<Pick<BoardOptions, "chip" | "image" | "ringHz">> & {
+  readonly symbols?: Symbols | null;
+};
+
+/** A board without power. */
+export function makeBoard(name: BoardName, { symbols, ...parts }: BoardParts = {}): Board {
   const { bin, elf } = firmwareFor(name);
+  const named = symbols === undefined ? readSymbols(readFileSync(elf)) : symbols;
   const board = new Board({
     board: name,
-    image: options.image ?? readFileSync(bin),
-    symbols: readSymbols(readFileSync(elf)),
-    chip: { sectors: SECTORS, ...options.chip },
+    image: readFileSync(bin),
+    ...parts,
+    ...(named === null ? {} : { symbols: named }),
+    chip: { sectors: SECTORS, ...parts.chip },
   });
   const begin = name === "pico-bare" ? BARE_BEGIN : 0;
   board.flash.put(begin, journalOf((board.flash.size - begin) / 4096));

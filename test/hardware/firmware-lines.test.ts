@@ -26,58 +26,62 @@ function framesIn(bytes: Uint8Array): Frame[] {
   return new FrameDecoder().push(bytes).filter((frame) => "payload" in frame);
 }
 
-describe.skipIf(!showsBoards("firmware"))("the lines of a board", { timeout: 60_000 }, () => {
-  let board: Board;
-  let host: UsbHost;
-  let uart: number[];
+describe.skipIf(!showsBoards("firmware")).each(["pico", "pico-bare"] as const)(
+  "the lines of %s",
+  { timeout: 240_000 },
+  (name) => {
+    let board: Board;
+    let host: UsbHost;
+    let uart: number[];
 
-  beforeAll(() => void firmwareFor("pico"), BUILD_MS);
+    beforeAll(() => void firmwareFor(name), BUILD_MS);
 
-  beforeEach(() => {
-    board = makeBoard("pico");
-    uart = [];
-    board.onUart = (byte) => uart.push(byte);
-    start(board);
-    host = new UsbHost(board);
-    expect(host.enumerate()).toBe(true);
-    expect(host.controlNow({ type: 0x00, request: 9, value: 1, index: 0, length: 0 }).end).toBe("done");
-  });
-
-  function read(transfer: Transfer, us = SECOND_US): number[] {
-    host.until(transfer, us);
-    return framesIn(transfer.bytes).map(({ sequence }) => sequence);
-  }
-
-  it("T-21 each of three that ask at once gets its own answer on its own line", () => {
-    const [port, vendor] = [CDC, VENDOR].map((endpoint, i) => {
-      host.out(endpoint, question(2 + i));
-      return host.in(endpoint, 8192);
+    beforeEach(() => {
+      board = makeBoard(name);
+      uart = [];
+      board.onUart = (byte) => uart.push(byte);
+      start(board);
+      host = new UsbHost(board);
+      expect(host.enumerate()).toBe(true);
+      expect(host.controlNow({ type: 0x00, request: 9, value: 1, index: 0, length: 0 }).end).toBe("done");
     });
-    board.feedUart(question(1));
-    expect(read(port!)).toEqual([2]);
-    expect(read(vendor!)).toEqual([3]);
-    board.run(CYCLES_PER_SECOND / 10);
-    expect(framesIn(Uint8Array.from(uart)).map(({ sequence }) => sequence)).toEqual([1]);
-  });
 
-  it("✗ half a frame on one line holds the others up for a second at most, and its own line is told that it was none", () => {
-    board.feedUart(question(1).subarray(0, 9));
-    board.run(CYCLES_PER_SECOND / 10);
-    host.out(VENDOR, question(7));
-    const answer = host.in(VENDOR, 8192);
-    host.pass(SECOND_US / 2);
-    expect(answer.end).toBeNull();
-    expect(read(answer)).toEqual([7]);
-    board.run(CYCLES_PER_SECOND / 10);
-    const [told, ...more] = framesIn(Uint8Array.from(uart));
-    expect([told?.type, told?.payload[0]]).toEqual([ERROR, BAD_FRAME]);
-    expect(more).toEqual([]);
+    function read(transfer: Transfer, us = SECOND_US): number[] {
+      host.until(transfer, us);
+      return framesIn(transfer.bytes).map(({ sequence }) => sequence);
+    }
 
-    board.feedUart(question(9));
-    board.run(CYCLES_PER_SECOND / 10);
-    expect(framesIn(Uint8Array.from(uart)).at(-1)?.sequence).toBe(9);
-  });
-});
+    it("T-21 each of three that ask at once gets its own answer on its own line", () => {
+      const [port, vendor] = [CDC, VENDOR].map((endpoint, i) => {
+        host.out(endpoint, question(2 + i));
+        return host.in(endpoint, 8192);
+      });
+      board.feedUart(question(1));
+      expect(read(port!)).toEqual([2]);
+      expect(read(vendor!)).toEqual([3]);
+      board.run(CYCLES_PER_SECOND / 10);
+      expect(framesIn(Uint8Array.from(uart)).map(({ sequence }) => sequence)).toEqual([1]);
+    });
+
+    it("✗ half a frame on one line holds the others up for a second at most, and its own line is told that it was none", () => {
+      board.feedUart(question(1).subarray(0, 9));
+      board.run(CYCLES_PER_SECOND / 10);
+      host.out(VENDOR, question(7));
+      const answer = host.in(VENDOR, 8192);
+      host.pass(SECOND_US / 2);
+      expect(answer.end).toBeNull();
+      expect(read(answer)).toEqual([7]);
+      board.run(CYCLES_PER_SECOND / 10);
+      const [told, ...more] = framesIn(Uint8Array.from(uart));
+      expect([told?.type, told?.payload[0]]).toEqual([ERROR, BAD_FRAME]);
+      expect(more).toEqual([]);
+
+      board.feedUart(question(9));
+      board.run(CYCLES_PER_SECOND / 10);
+      expect(framesIn(Uint8Array.from(uart)).at(-1)?.sequence).toBe(9);
+    });
+  },
+);
 
 describe.skipIf(!showsBoards("firmware")).each(["pico", "pico-bare"] as const)("the UART of %s", (name) => {
   it("loses no byte of the largest frame while the board erases sectors", () => {

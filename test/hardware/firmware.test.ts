@@ -14,11 +14,12 @@ import { BOARDS, firmwareFor, LOADER_SIZE, sumImage } from "../../hardware/toolc
 import { commands } from "../../host/protocol/index.ts";
 import { TRAP_REASONS } from "../../simulator/index.ts";
 import { ask, info, makeBoard, showsBoards, start } from "./firmware-board.ts";
+import { FIRMWARE_CLAIMS, hold } from "./firmware-claims.ts";
 
 const BUILD_MS = 120_000;
 const TICK = CYCLES_PER_SECOND / 200;
 
-describe.skipIf(!showsBoards("firmware"))("the firmware on a board", { timeout: 60_000 }, () => {
+describe.skipIf(!showsBoards("firmware"))("the firmware on a board", { timeout: 240_000 }, () => {
   let symbols: Symbols;
 
   beforeAll(() => {
@@ -33,6 +34,10 @@ describe.skipIf(!showsBoards("firmware"))("the firmware on a board", { timeout: 
     board.run(2 * TICK);
     expect(board.light).toBe(true);
   });
+
+  for (const [name, claim] of Object.entries(FIRMWARE_CLAIMS)) {
+    for (const board of claim.boards) it(`${board}: ${name}`, () => hold(claim, board));
+  }
 
   it("T-17 ✗ an image with one wrong bit never starts, and touches no chip", () => {
     const image = Uint8Array.from(readFileSync(firmwareFor("pico").bin));

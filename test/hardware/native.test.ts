@@ -28,7 +28,7 @@ const BURSTS = 12;
 /** What these leave of a command is not drawn. */
 const TEARS: readonly Tear[] = ["nothing", "whole", "first-half", "last-bits"];
 
-describe.skipIf(!compiler && !process.env.CI)("T-18 the native body", { timeout: 120_000 }, () => {
+describe.skipIf(!compiler && !process.env.CI)("T-18 the native body", { timeout: 240_000 }, () => {
   afterEach(() => {
     vi.restoreAllMocks();
     endFollowing();

@@ -143,6 +143,64 @@ describe("what the world does to it", () => {
     expect(wires.send([3, 0, 0, 0], 1)).toEqual([255]);
   });
 
+  it("a chip whose blocks are locked ignores programs until that is cleared, and is locked again behind a loss of power", () => {
+    const wires = new Wires();
+    const { nor } = wires;
+    nor.powerOff(wires.cycle, "nothing");
+    nor.faults.locked = true;
+    nor.boot();
+    wires.program(0, [0]);
+    expect(wires.status).toBe(0x1e);
+    wires.send([0x04]);
+    wires.send([0x50]);
+    wires.send([0x01, 0]);
+    wires.program(0, [0]);
+    expect(wires.status).toBe(2);
+    wires.send([0x04]);
+    wires.send([0x50]);
+    wires.send([0x11, wires.send([0x15], 1)[0]! & ~4]);
+    wires.program(0, [0]);
+    expect(wires.status & 1).toBe(1);
+    wires.ready();
+    nor.powerOff(wires.cycle, "nothing");
+    nor.boot();
+    expect(wires.status).toBe(0x1c);
+  });
+
+  it("a chip that sleeps drives nothing, and is awake behind the command for that", () => {
+    const wires = new Wires();
+    wires.send([0xb9]);
+    expect(wires.status).toBe(0xff);
+    wires.send([0xab]);
+    wires.pass(5);
+    expect(wires.status).toBe(0);
+  });
+
+  it("an older chip has no third status register", () => {
+    const wires = new Wires({ registers: 2 });
+    expect(wires.send([0x15], 1)).toEqual([0xff]);
+    wires.send([0x50]);
+    expect(() => wires.send([0x11, 0])).toThrow(Panic);
+  });
+
+  it("whatever writes is stopped while the supply is too low, and whatever reads is answered", () => {
+    for (const command of [
+      [6],
+      [0x50],
+      [2, 0, 0, 0, 0],
+      [0x20, 0, 0, 0],
+      [0xd8, 0, 0, 0],
+      [1, 0],
+      [0x31, 0],
+      [0x11, 0],
+    ]) {
+      const wires = new Wires();
+      wires.nor.faults.starved = true;
+      expect(wires.send([0x9f], 3)).toEqual([0xef, 0x40, 0x10]);
+      expect(() => wires.send(command)).toThrow(/too low/);
+    }
+  });
+
   it("a chip with on-die ECC says who made it and takes each 16 bytes once", () => {
     const wires = new Wires({ ecc: true });
     expect(wires.send([0x9f], 3)).toEqual([0x34, 0x2a, 0x10]);

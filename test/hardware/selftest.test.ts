@@ -53,7 +53,7 @@ function verdicts({ trials }: SelfTest): Record<string, string> {
 
 const found = (report: SelfTest, name: string): string => report.trials.find((one) => one.name === name)?.found ?? "";
 
-describe.skipIf(!shown)("the self test on a board", { timeout: 60_000 }, () => {
+describe.skipIf(!shown)("the self test on a board", { timeout: 240_000 }, () => {
   let pico: Firmware;
 
   beforeAll(() => {
@@ -77,6 +77,7 @@ describe.skipIf(!shown)("the self test on a board", { timeout: 60_000 }, () => {
       verdict: "good",
     });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["good"]));
+    expect(found(report, "starts")).toMatch(/no trap since power-on$/);
     for (const step of ["erase", "program", "zero", "re-erase"]) {
       expect(found(report, step)).toMatch(/; typical: its data sheet says/);
     }

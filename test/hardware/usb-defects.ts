@@ -22,8 +22,13 @@ export const USB_DEFECTS: Readonly<Record<string, Defect>> = {
   },
   "a buffer is taken back without asking": {
     source: "usb_controller",
-    is: "  REG_SET(USB_EP_ABORT) = endpoint->bit;\n",
+    is: "  if (asks) REG_SET(USB_EP_ABORT) = endpoint->bit;\n",
     becomes: "",
+  },
+  "a buffer is asked back where that never ends": {
+    source: "usb_controller",
+    is: "return REG(SYSINFO_CHIP_ID) >> 28 >= 2;",
+    becomes: "return true;",
   },
   "the toggle of a packet that was taken back counts": {
     source: "usb_controller",
@@ -127,14 +132,16 @@ export const USB_DEFECTS: Readonly<Record<string, Defect>> = {
   },
 };
 
-/** The claim that finds a defect, null when none does. */
+/** The claim that finds a defect, on one revision of the chip or the other; null when none does. */
 export function findUsbDefect(defect: Defect): string | null {
   const image = buildEcho(defect);
-  for (const [claim, holds] of Object.entries(CLAIMS)) {
-    try {
-      holds(new EchoBoard(image));
-    } catch {
-      return claim;
+  for (const revision of [2, 1]) {
+    for (const [claim, holds] of Object.entries(CLAIMS)) {
+      try {
+        holds(new EchoBoard(image, revision));
+      } catch {
+        return revision === 1 ? `B0 and B1: ${claim}` : claim;
+      }
     }
   }
   return null;

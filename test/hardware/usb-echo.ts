@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConsoleLogger, LogLevel, RP2040 } from "rp2040js";
+import { ChipIdentity } from "../../hardware/emulator/resets.ts";
 import { type UsbBoard, UsbController, UsbHost } from "../../hardware/emulator/usb/index.ts";
 import { writeDescriptors } from "../../hardware/usb/index.ts";
 
@@ -77,18 +78,21 @@ export class EchoBoard implements UsbBoard {
   readonly host: UsbHost;
   private readonly mcu: RP2040 = new RP2040();
 
-  constructor(image: Uint8Array) {
+  /** @param revision of the chip: 1 is B0 or B1, 2 is B2 */
+  constructor(image: Uint8Array, revision: number = 2) {
     const { mcu } = this;
     mcu.logger = new ConsoleLogger(LogLevel.Error);
     mcu.sram.set(image);
     mcu.core.VTOR = RAM;
     mcu.core.SP = mcu.readUint32(RAM);
     mcu.core.PC = mcu.readUint32(RAM + 4) & ~1;
-    this.usb = new UsbController(mcu, {
+    (mcu.peripherals as Record<number, unknown>)[0x40000] = new ChipIdentity(mcu, revision);
+    const clock = {
       get now() {
         return mcu.core.cycles;
       },
-    });
+    };
+    this.usb = new UsbController(mcu, clock, revision);
     this.host = new UsbHost(this);
   }
 

@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -239,6 +239,23 @@ async function drive(board = "RPI-RP2"): Promise<string> {
   return path;
 }
 
+/** The drive at `path` fails at the sync behind so many others, and is gone then if it `leaves`. */
+async function unplugged(path: string, syncs: number, { leaves }: { leaves: boolean }): Promise<void> {
+  const handle = await open("/dev/null");
+  const prototype = Object.getPrototypeOf(handle) as { datasync: () => Promise<void> };
+  await handle.close();
+  const { datasync } = prototype;
+  endings.push(() => {
+    prototype.datasync = datasync;
+  });
+  let left = syncs;
+  prototype.datasync = async function (this: unknown) {
+    if (left-- > 0) return datasync.call(this);
+    if (leaves) await rm(join(path, "INFO_UF2.TXT"));
+    throw Object.assign(new Error("the device is gone"), { code: "EIO" });
+  };
+}
+
 /** What a board does: as soon as it has every block it restarts, and its drive is gone. */
 function boardAt(path: string, bytes: number): void {
   let stopped = false;
@@ -284,7 +301,10 @@ describe("the drive of a board in boot mode", () => {
     const path = await drive();
     boardAt(path, LONG.length);
     const progress: number[] = [];
-    await writeToDrive({ path, board: "RPI-RP2" }, LONG, { onProgress: (written) => progress.push(written) });
+    const outcome = await writeToDrive({ path, board: "RPI-RP2" }, LONG, {
+      onProgress: (written) => progress.push(written),
+    });
+    expect(outcome).toBe("restarted");
     expect(new Uint8Array(await readFile(join(path, "TEARPAD.UF2")))).toEqual(LONG);
     expect(progress.at(-1)).toBe(LONG.length);
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
@@ -294,6 +314,25 @@ describe("the drive of a board in boot mode", () => {
     const path = await drive();
     const error = await refusal(writeToDrive({ path, board: "RPI-RP2" }, FILE, { seconds: 0.3 }));
     expect(error).toMatchObject({ code: "BOARD_STAYED", facts: { path, seconds: 0.3 } });
+  });
+
+  it("that goes with the last of it leaves open whether the board has the image", async () => {
+    const path = await drive();
+    await unplugged(path, Math.floor(LONG.length / 8192), { leaves: true });
+    expect(await writeToDrive({ path, board: "RPI-RP2" }, LONG)).toBe("unknown");
+  });
+
+  it("that goes before that, or fails at the last of it and stays, is DRIVE_LOST, and never taken for a restart", async () => {
+    for (const [syncs, leaves] of [
+      [1, true],
+      [Math.floor(LONG.length / 8192), false],
+    ] as const) {
+      const path = await drive();
+      await unplugged(path, syncs, { leaves });
+      const error = await refusal(writeToDrive({ path, board: "RPI-RP2" }, LONG, { seconds: 0.3 }));
+      expect(error).toMatchObject({ code: "DRIVE_LOST", facts: { written: syncs * 8192, needed: LONG.length } });
+      for (const end of endings.splice(0).reverse()) await end();
+    }
   });
 
   it("that is gone before anything is written is DRIVE_LOST", async () => {

@@ -80,6 +80,22 @@ function disguised(body: number, id: number): (line: Transport) => Transport {
     );
 }
 
+/** A simulated device that says that its core trapped so often, the last time for this reason. */
+function trapped(traps: number, reason: number): (line: Transport) => Transport {
+  return (line) =>
+    changing(
+      line,
+      (frame) => frame,
+      (frame) => {
+        if (frame.type !== (commands.info.type | 0x80)) return frame;
+        const payload = frame.payload.slice();
+        payload[6] = traps;
+        new DataView(payload.buffer).setUint32(8, reason, true);
+        return { ...frame, payload };
+      },
+    );
+}
+
 /** A device whose core is from before SELFTEST. */
 function old(line: Transport): Transport {
   const { type } = commands.selftestBody;
@@ -104,7 +120,7 @@ describe("a device without a pad", () => {
       chip: { chipId: null, chipSize: 65_536, name: null },
     });
     expect(report.core).toMatch(/^\d+\.\d+\.\d+$/);
-    const all = ["chip", "supply", "erase", "program", "zero", "re-erase", "button", "line"];
+    const all = ["starts", "chip", "supply", "erase", "program", "zero", "re-erase", "button", "line"];
     expect(verdicts(report)).toEqual(Object.fromEntries(all.map((name) => [name, "good"])));
     expect(trial(report, "program")?.numbers).toMatchObject({ operations: 16, status: 0, wrongBits: 0 });
     expect(trial(report, "line")?.numbers).toMatchObject({ count: 20 });
@@ -145,6 +161,28 @@ describe("a device without a pad", () => {
     }
   });
 
+  it("says how often it started", async () => {
+    const report = await tested({
+      booted: (machine) => {
+        machine.powerCut();
+        machine.powerOn();
+      },
+    });
+    expect(trial(report, "starts")).toMatchObject({
+      verdict: "good",
+      found: "start 2 of this chip, no trap since power-on",
+      numbers: { boots: 2, traps: 0, trapReason: 0 },
+    });
+  });
+
+  it("that trapped since power-on is bad, and says how often and why", async () => {
+    const report = await tested({ line: trapped(2, 255) });
+    expect(report.verdict).toBe("bad");
+    expect(trial(report, "starts")).toMatchObject({ verdict: "bad", numbers: { boots: 1, traps: 2, trapReason: 255 } });
+    expect(trial(report, "starts")?.found).toMatch(/2 traps since power-on, the last for reason 255 \(.*watchdog/);
+    expect(trial(report, "starts")?.advice).toMatch(/send this report/);
+  });
+
   it("whose supply is too low for its flash is bad, and the chip is not blamed", async () => {
     const report = await tested({ booted: (machine) => Object.assign(machine, { supplyLow: true }) });
     expect(verdicts(report)).toMatchObject({
@@ -160,7 +198,8 @@ describe("a device without a pad", () => {
 
   it("that is faulty is told by its section, and what its chip is", async () => {
     const noise = await tested({ before: ({ flash }) => flash.put(40_000, Uint8Array.of(1, 2, 3)) });
-    expect(verdicts(noise)).toEqual({ core: "bad", chip: "good", supply: "good", line: "good" });
+    expect(verdicts(noise)).toEqual({ starts: "good", core: "bad", chip: "good", supply: "good", line: "good" });
+    expect(trial(noise, "starts")?.numbers).toEqual({ boots: null, traps: 0, trapReason: 0 });
     expect(trial(noise, "core")?.found).toMatch(/"journal"/);
     expect(trial(noise, "core")?.advice).toMatch(/Erase the whole chip/);
     const corrected = await tested({ flash: { overprogram: false } });

@@ -15,7 +15,7 @@
 
 /*
  * Sectors only. An erase of 64 KiB takes up to two seconds, and a reset within it would find a boot ROM that gives up
- * after half of one.
+ * after half of one, on a fast ring oscillator after a quarter.
  */
 #define PAD_BLOCK_ERASE 0u
 

@@ -14,6 +14,7 @@
 #include "exchange.h"
 #include "reset.h"
 #include "uart.h"
+#include "usb.h"
 #include "xip.h"
 
 #define IN_RAM __attribute__((section(".ram"), noinline))
@@ -22,11 +23,21 @@
 /** The queues of the SSI hold 16 frames; two less are under way at most, as one can be in its shift register. */
 #define UNDER_WAY 14u
 
+/** Reading it back flushes the bridge to the pins' registers: what follows must not overtake it. */
+WITHIN void chip_select(uint32_t override) {
+  REG(QSPI_SS_CTRL) = override;
+  (void)REG(QSPI_SS_CTRL);
+}
+
+WITHIN void select(void) { chip_select(OVERRIDE_LOW); }
+
+WITHIN void release(void) { chip_select(OVERRIDE_HIGH); }
+
 WITHIN void leave(void) {
   __asm__ volatile("cpsid i" ::: "memory");
   while (REG(SSI_SR) & SSI_SR_BUSY) {
   }
-  REG(QSPI_SS_CTRL) = OVERRIDE_HIGH;
+  release();
   REG(SSI_SSIENR) = 0;
   REG(SSI_BAUDR) = SSI_DIVISOR;
   REG(SSI_CTRLR0) = SSI_FRAME_8 | SSI_BOTH_WAYS;
@@ -35,14 +46,11 @@ WITHIN void leave(void) {
 }
 
 WITHIN void enter(void) {
-  xip_enter();
-  REG(QSPI_SS_CTRL) = 0;
+  xip_enter(SSI_DIVISOR);
+  chip_select(OVERRIDE_NONE);
+  usb_interrupts_were_off();
   __asm__ volatile("cpsie i" ::: "memory");
 }
-
-WITHIN void select(void) { REG(QSPI_SS_CTRL) = OVERRIDE_LOW; }
-
-WITHIN void release(void) { REG(QSPI_SS_CTRL) = OVERRIDE_HIGH; }
 
 /* Once for each direction. */
 IN_RAM static void put(const uint8_t* out, uint32_t count) {

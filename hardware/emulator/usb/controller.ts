@@ -75,6 +75,7 @@ export class UsbController extends BasePeripheral {
   /** Transactions that moved data, for whoever measures. */
   packets = 0;
   private readonly clock: { readonly now: number };
+  private readonly revision: number;
   private readonly memory: DataView;
   private address = 0;
   private main = 0;
@@ -92,10 +93,15 @@ export class UsbController extends BasePeripheral {
   private readonly buffers = new Uint32Array(32);
   private readonly written = new Float64Array(32);
 
-  /** Takes the place of the controller of `mcu`. @param clock counts cycles of the processor */
-  constructor(mcu: RP2040, clock: { readonly now: number }) {
+  /**
+   * Takes the place of the controller of `mcu`.
+   * @param clock counts cycles of the processor
+   * @param revision of the chip: before 2 an abort never ends (erratum RP2040-E2)
+   */
+  constructor(mcu: RP2040, clock: { readonly now: number }, revision: number = 2) {
     super(mcu, "USB");
     this.clock = clock;
+    this.revision = revision;
     this.memory = mcu.usbDPRAMView;
     (mcu.peripherals as Record<number, BasePeripheral>)[0x50110] = this;
     (mcu as { usbCtrl: RPUSBController }).usbCtrl = this as unknown as RPUSBController;
@@ -229,7 +235,7 @@ export class UsbController extends BasePeripheral {
   }
 
   private bufferWritten(slot: number, value: number): void {
-    if (this.busy(slot))
+    if (this.busy(slot) && this.revision >= 2)
       throw new Panic(`The firmware takes the buffer of endpoint ${nameOf(slot)} without revoking it.`);
     if (value & AVAILABLE) this.mustBeReady(slot, value);
     this.buffers[slot] = value;
@@ -323,6 +329,7 @@ export class UsbController extends BasePeripheral {
         this.control = value;
         break;
       case EP_ABORT:
+        if (this.revision < 2) throw new Panic("EP_ABORT of this revision never ends (erratum RP2040-E2).");
         // What the controller was doing with a packet is over before the firmware can look.
         this.aborted = value;
         break;

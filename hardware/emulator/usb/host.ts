@@ -55,6 +55,9 @@ const CONTROL_US = 600_000;
 /** How long a device may take from its power-on to its place on the bus: the core reads a blank chip whole before it serves. */
 const PLUG_US = 2_000_000;
 
+/** Behind a request of the enumeration that a device did not hear, as Linux does it: a bare board is deaf while its chip erases. */
+const PAUSE_US = 200_000;
+
 /** Requests, as bmRequestType and bRequest together, that begin toggles anew. */
 const CLEAR_ENDPOINT_FEATURE = 0x0201;
 const SET_CONFIGURATION = 0x0009;
@@ -101,10 +104,20 @@ export class UsbHost {
   enumerate(address = 1, us: number = PLUG_US): boolean {
     if (!this.plug(us)) return false;
     this.reset();
-    const end = this.controlNow({ type: 0x00, request: 5, value: address, index: 0, length: 0 }).end;
-    if (end !== "done") throw new Panic(`SET_ADDRESS ended in ${end}.`);
+    this.insist({ type: 0x00, request: 5, value: address, index: 0, length: 0 });
     this.address = address;
+    // GET_STATUS: whether it listens there by now.
+    this.insist({ type: 0x80, request: 0, value: 0, index: 0, length: 2 });
     return true;
+  }
+
+  private insist(request: UsbRequest): void {
+    for (let tries = 1; ; tries++) {
+      const { end } = this.controlNow(request);
+      if (end === "done") return;
+      if (end !== "gone" || tries === TRIES) throw new Panic(`Request ${request.request} ended in ${end}.`);
+      this.pass(PAUSE_US);
+    }
   }
 
   /** Begins a control transfer; `data` goes to the device when the request says so. */
