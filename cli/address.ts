@@ -2,11 +2,19 @@
 // is an address that the driver knows.
 
 import { statSync } from "node:fs";
-import { type Device, openDevice, openTransport } from "../host/driver/index.ts";
+import {
+  type Connect,
+  type Device,
+  isDriverError,
+  openDevice,
+  openTransport,
+  type Transport,
+} from "../host/driver/index.ts";
 import { lineTo } from "../simulator/index.ts";
 import { type Io, UsageError } from "./command.ts";
 import { bootImage } from "./local.ts";
 import type { Stop } from "./signals.ts";
+import { named } from "./twins.ts";
 
 /** @throws UsageError when neither the option nor the environment names one */
 export function deviceAddress(option: string | undefined, { env }: Io): string {
@@ -25,9 +33,13 @@ export async function openAddress(address: string, stop?: Stop): Promise<Device>
     if (stop?.error) throw stop.error;
     return openTransport(address);
   };
-  if (!isImage(address)) return openDevice(connect);
+  const begin = (line: Transport | Connect) =>
+    openDevice(line).catch((error: unknown) => {
+      throw isDriverError(error, "NO_ANSWER") ? named(error, address) : error;
+    });
+  if (!isImage(address)) return begin(connect);
   const { machine, close } = bootImage(address);
-  return openDevice(lineTo(machine, close));
+  return begin(lineTo(machine, close));
 }
 
 /** Whether the address is that of a file rather than of a line. One that is not there but looks like an image is missing. */

@@ -3,26 +3,52 @@
 
 import type { PadPosition } from "../host/protocol/index.ts";
 import { deviceAddress, openAddress } from "./address.ts";
-import { type Io, parse, printJson } from "./command.ts";
+import { shown } from "./body.ts";
+import { bytes, type Io, jsonLine, parse, printJson, visible } from "./command.ts";
 import { gauge, line } from "./gauge.ts";
-import { atLeast, LINK_OPTIONS, linkJson, valueJson, withLink } from "./token-link.ts";
+import { written } from "./stdout.ts";
+import { atLeast, type Finished, LINK_OPTIONS, type Linked, linkJson, valueJson, withLink } from "./token-link.ts";
 
 export async function call(args: string[], io: Io): Promise<number> {
   const { values } = parse(args, LINK_OPTIONS, [0, 0]);
-  const linked = await withLink(values, io, async () => null);
-  if (values.json) {
-    printJson(io.stdout, linkJson(linked));
-    return 0;
-  }
-  const { tried, address, finished, receipt, value } = linked;
-  const before = tried.slice(0, -1);
-  if (before.length > 0) io.stdout.write(`${line("no answer", before.join(", "))}\n`);
-  io.stdout.write(`${line("server", `${address}, call ${receipt.call}`)}\n`);
-  for (const { service, charged } of finished)
-    io.stdout.write(`${line("finished", `${service}, ${charged} charged`)}\n`);
-  io.stdout.write(`${line("balance", `${money(receipt.balance)} ${value.asset}`)}\n`);
-  if (receipt.closed) io.stdout.write(`${line("", "its value is closed: the server serves it no more")}\n`);
+  await withLink(values, io, {
+    use: async () => null,
+    handsOut: (earlier) => wordsOf(earlier) !== null,
+    tell: async (linked) => {
+      if (values.json) printJson(io.stdout, linkJson(linked));
+      else io.stdout.write(`${inWords(linked).join("\n")}\n`);
+      await written(io.stdout, linked.finished.length);
+    },
+  });
   return 0;
+}
+
+function inWords({ tried, address, finished, receipt, value }: Linked<null>): string[] {
+  const before = tried.slice(0, -1);
+  return [
+    ...(before.length > 0 ? [line("no answer", before.join(", "))] : []),
+    line("server", `${address}, call ${receipt.call}`),
+    ...finished.flatMap(finishedInWords),
+    line("balance", `${money(receipt.balance)} ${value.asset}`),
+    ...(receipt.closed ? [line("", "its value is closed: the server serves it no more")] : []),
+  ];
+}
+
+/** What an earlier command did not get, whole: it is told here for the last time. What nobody would read stays. */
+function finishedInWords(finished: Finished): string[] {
+  const { service, charged, answer, file } = finished;
+  const said = line("finished", `${service}, ${charged} charged: ${wordsOf(finished) ?? LONG}`);
+  if (file === null || answer === null) return [said];
+  const { name, bytes: there, whole } = file;
+  const stands = whole ? "the whole of it" : "and not the whole of it: send it again, it goes on there";
+  return [said, line("", `${visible(name)}: the server has ${bytes(there)}, ${stands}`)];
+}
+
+/** What came of a request; null: an answer that is too long for people. */
+function wordsOf({ answer, error }: Finished): string | null {
+  if (answer === null) return `failed with ${error}`;
+  const words = jsonLine(shown(answer.body));
+  return words.length > READABLE_MAX ? null : words;
 }
 
 export async function balance(args: string[], io: Io): Promise<number> {
@@ -53,6 +79,9 @@ export async function balance(args: string[], io: Io): Promise<number> {
   }
 }
 
+/** Characters of an answer that a person is shown. */
+const READABLE_MAX = 8192;
+const LONG = "its answer is long, and kept: tearpad call --json hands it out";
 const OPEN_CAPS = "the server may have debited what lies between; the next call tells";
 
 function money(amount: bigint): string {

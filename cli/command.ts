@@ -1,9 +1,10 @@
 // What every command has in common: the three streams and the environment that it may use, and how it reads its arguments.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import type { Output } from "./stdout.ts";
 
-/** The world of a command. It returns the code to exit with, or throws. */
-export type Io = Pick<NodeJS.Process, "stdin" | "stdout" | "stderr" | "env">;
+/** The world of a command. It returns the code to exit with, or throws; what it printed is looked after when it has ended. */
+export type Io = Pick<NodeJS.Process, "stdin" | "stderr" | "env"> & { readonly stdout: Output };
 
 /** The command line makes no sense: nothing was done. */
 export class UsageError extends Error {
@@ -65,7 +66,21 @@ export function bytes(count: number): string {
   return `${count.toLocaleString("en-US")} ${count === 1 ? "byte" : "bytes"}`;
 }
 
+/** What moves a terminal's cursor, colours it, turns the direction of writing or begins a new line. */
+const CONTROLS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Text from elsewhere as it may be shown at a terminal: on one line, with its control characters as numbers. */
+export function visible(text: string): string {
+  return text.replace(CONTROLS, (control) => `\\u{${control.codePointAt(0)!.toString(16)}}`);
+}
+
+/** JSON on one line, money in digits. A terminal that it is shown at takes no orders from it either. */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? String(inner) : inner));
+  return text.replace(/[\x7f-\x9f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
+}
+
 /** The result for a program: one object on one line. */
 export function printJson(stream: NodeJS.WritableStream, result: object): void {
-  stream.write(`${JSON.stringify(result, (_, value) => (typeof value === "bigint" ? String(value) : value))}\n`);
+  stream.write(`${jsonLine(result)}\n`);
 }

@@ -5,6 +5,7 @@ import { type IdentityContent, readIdentityPage } from "../host/image/index.ts";
 import type { PadPosition } from "../host/protocol/index.ts";
 import { deviceAddress, openAddress } from "./address.ts";
 import { bytes, type Io, parse, printJson } from "./command.ts";
+import { CliError } from "./errors.ts";
 import { exitOf } from "./exit.ts";
 import { fillAddresses } from "./fill.ts";
 import { gauge, line } from "./gauge.ts";
@@ -16,7 +17,12 @@ const PROBE_MS = 1500;
 
 export async function deviceList(args: string[], io: Io): Promise<number> {
   const { values } = parse(args, {}, [0, 0]);
-  const ports = ((await serialPorts()) ?? []).map(({ path }) => path).sort();
+  const listed = await serialPorts();
+  if (listed === null) {
+    if (values.json) printJson(io.stdout, { devices: [], portsAsked: null });
+    throw new CliError("PORTS_UNKNOWN", {});
+  }
+  const ports = listed.map(({ path }) => path).sort();
   const answers = await Promise.all(ports.map(async (address) => ({ address, ...(await probe(address)) })));
   const devices = answers.filter(({ firmware }) => firmware !== null);
   if (values.json) {
@@ -41,7 +47,7 @@ export async function deviceInfo(args: string[], io: Io): Promise<number> {
   try {
     const info = await device.info();
     const identity = info.side === null ? null : await identityOf(device);
-    if (values.json) printJson(io.stdout, { address, ...info, identity });
+    if (values.json) printJson(io.stdout, { address, ...counted(info), identity });
     else io.stdout.write(`${describe(address, info, identity).join("\n")}\n`);
     return info.state === "faulty" ? exitOf("FAULTY") : 0;
   } finally {
@@ -88,19 +94,34 @@ async function identityOf(device: Device): Promise<IdentityContent | null> {
   return readIdentityPage(await device.page(0)).content;
 }
 
+/** What INFO says that counts: of a faulty device its marks and its room cannot be trusted (SPEC section 8). */
+function counted(info: Info): Partial<Info> {
+  const { state, faultySection, traps, trapReason } = info;
+  return state === "faulty" ? { state, faultySection, traps, trapReason } : info;
+}
+
 function describe(address: string, info: Info, identity: IdentityContent | null): string[] {
   const lines = [line("device", address), line("state", stateInWords(info))];
+  if (info.state === "faulty") {
+    if (info.traps > 0)
+      lines.push(line("traps", `${info.traps} since power-on, the last for reason ${info.trapReason}`));
+    if (identity === null) return lines;
+    const { padId, serial } = identity;
+    return [...lines, line("pad", `id ${padId}`), line("serial", serial), ...originLines(identity)];
+  }
   if (info.side === null) return [...lines, line("chip", bytes(info.chipSize))];
   lines.push(
     line("pad", `${bytes(info.padLength)}, suite ${info.suite}, id ${info.padId}`),
     line("serial", `${info.serial}, fill ${info.generation}, boot ${info.bootEpoch}`),
+    ...(identity === null ? [] : originLines(identity)),
   );
-  if (identity !== null) {
-    const [first, ...rest] = originInWords(identity).split("\n") as [string, ...string[]];
-    lines.push(line("origin", first), ...rest.map((text) => line("", text)));
-  }
   if (info.failedTags > 0) lines.push(line("warning", `${info.failedTags} boxes failed their check since it started`));
   return [...lines, line("forgery", FORGERY), ...gauge(info as PadPosition)];
+}
+
+function originLines(identity: IdentityContent): string[] {
+  const [first, ...rest] = originInWords(identity).split("\n") as [string, ...string[]];
+  return [line("origin", first), ...rest.map((text) => line("", text))];
 }
 
 /** SPEC section 2 with n = 4,096: 8 · ⌈(32 + 4,096 + 16) / 16⌉ / 2^106 = 2,072 / 2^106. */

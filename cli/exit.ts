@@ -10,7 +10,7 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
   {
     exit: 2,
     means: "the command line makes no sense, or names a file that is not there",
-    codes: ["USAGE", "NO_FILE", "NO_FIRMWARE"],
+    codes: ["USAGE", "NO_FILE", "NO_BUNDLE", "NO_FIRMWARE"],
   },
   { exit: 3, means: "the bundle ends too early", codes: ["TRUNCATED"] },
   {
@@ -29,13 +29,23 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
   {
     exit: 9,
     means: "the device was lost or does not answer",
-    codes: ["DEVICE_LOST", "TIMEOUT", "BAD_REPLY", "OTHER_PAD", "MARK_MOVED", "DRIVE_LOST", "BOARD_SILENT"],
+    codes: [
+      "DEVICE_LOST",
+      "TIMEOUT",
+      "BAD_REPLY",
+      "OTHER_PAD",
+      "MARK_MOVED",
+      "DRIVE_LOST",
+      "RESTART_UNKNOWN",
+      "BOARD_SILENT",
+    ],
   },
   {
     exit: 10,
     means: "no device there, or not for us",
     codes: [
       "NO_DEVICE",
+      "NO_ANSWER",
       "NO_ACCESS",
       "DEVICE_IN_USE",
       "BAD_ADDRESS",
@@ -64,6 +74,7 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       "ENTROPY_UNHEALTHY",
       "ENTROPY_SHORT",
       "ENTROPY_USED",
+      "ENTROPY_REPEATED",
       "ENTROPY_UNRECORDED",
       "ENTROPY_FAILED",
     ],
@@ -92,7 +103,7 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       ...["IMAGE_SIZE", "IMAGE_TRUNCATED", "IMAGE_VERSION", "NOT_AN_IMAGE"],
       ...["UF2_TRUNCATED", "UF2_MAGIC", "UF2_FLAGS", "UF2_FAMILY", "UF2_PAYLOAD", "UF2_COUNT", "UF2_DOUBLED"],
       ...["UF2_MISSING", "UF2_ORDER", "UF2_ADDRESS", "UF2_OUTSIDE"],
-      ...["MANIFEST_MISSING", "MANIFEST_UNREADABLE", "WRONG_DIGEST"],
+      ...["MANIFEST_MISSING", "MANIFEST_UNREADABLE", "WRONG_DIGEST", "OTHER_IMAGE"],
     ],
   },
   { exit: 16, means: "a file is there already", codes: ["IMAGE_EXISTS", "OUTPUT_EXISTS", "SERVER_EXISTS"] },
@@ -124,6 +135,8 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
     means: "the server cannot work with what is in its directory",
     codes: [
       "SERVER_MISSING",
+      "SERVER_NOT_MADE",
+      "SERVER_FORBIDDEN",
       "CONFIG_UNREADABLE",
       "CONFIG_UNKNOWN_KEY",
       "CONFIG_INVALID",
@@ -160,6 +173,8 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       "TOKEN_EXISTS",
       "TOKEN_STATE",
       "TOKEN_TIED",
+      "TOKEN_NOT_TIED",
+      "TOKEN_IN_DOUBT",
       "TARIFF_UNKNOWN",
       "BAD_PRICE",
       "PAD_EXISTS",
@@ -178,6 +193,8 @@ export const EXITS: readonly { readonly exit: number; readonly means: string; re
       "HANDED_OVER",
     ],
   },
+  { exit: 26, means: "the device does not do this in its state, or on its side", codes: ["WRONG_STATE", "WRONG_SIDE"] },
+  { exit: 27, means: "a simulator has no line, or takes no orders", codes: ["LINE_FAILED", "CONTROL_FAILED"] },
   { exit: 130, means: "interrupted", codes: ["INTERRUPTED"] },
 ];
 

@@ -1,13 +1,13 @@
 // Filling two blank devices with one pad, wherever they are, and what is said about it afterwards.
 
 import { type Device, DeviceError } from "../host/driver/index.ts";
-import type { Origin } from "../host/entropy/index.ts";
+import type { NoiseUse, Origin } from "../host/entropy/index.ts";
 import { padRegionBytes } from "../host/image/index.ts";
 import { openAddress } from "./address.ts";
 import { bytes, type Io, printJson, UsageError } from "./command.ts";
 import { progressOn } from "./progress.ts";
 import { stopSignal } from "./signals.ts";
-import { openSource, originInWords, type SourceChoice } from "./source.ts";
+import { noiseInWords, openSource, originInWords, type SourceChoice } from "./source.ts";
 import { fillTwins, named } from "./twins.ts";
 
 /** One thing for each end of a pair. */
@@ -20,6 +20,8 @@ export interface Ends<T> {
 export interface Filled {
   readonly padBytes: number;
   readonly origin: Origin;
+  /** null where it took none, or an earlier run made the pair and did not say. */
+  readonly noise: NoiseUse | null;
 }
 
 /** Fills the two devices at these addresses. @throws UsageError, EntropyError, DeviceError, DriverError */
@@ -63,7 +65,7 @@ export async function fillBoth(
   const stop = stopSignal();
   try {
     await fillTwins(devices, names, source, { padLength: padBytes, burnUnit }, progress.show, stop.asked);
-    return { padBytes, origin: source.origin };
+    return { padBytes, origin: source.origin, noise: source.noise };
   } finally {
     stop.ignore();
     progress.end();
@@ -80,16 +82,16 @@ export async function readiness(device: Device, name: string): Promise<{ padByte
 }
 
 /** Says what was made, and what it is worth. */
-export function printFilled(io: Io, json: boolean, ends: Ends<string>, { padBytes, origin }: Filled): void {
+export function printFilled(io: Io, json: boolean, ends: Ends<string>, { padBytes, origin, noise }: Filled): void {
   if (json) {
-    printJson(io.stdout, { ...ends, padBytes, streamPad: origin.provenance === "csprng", ...origin });
+    printJson(io.stdout, { ...ends, padBytes, streamPad: origin.provenance === "csprng", ...origin, noise });
     return;
   }
   io.stdout.write(
     `A pair with ${bytes(padBytes)} of pad on each side.
   low:  ${ends.low}
   high: ${ends.high}   (this side can grant room to the other)
-${originInWords(origin)}
+${[originInWords(origin), ...noiseInWords(noise)].join("\n")}
 Give one away by hand, and keep no copy of it: whoever has a copy reads everything.
 `,
   );

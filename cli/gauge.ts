@@ -1,7 +1,7 @@
 // A pad at a glance: how much of it is used from either end, and how far the split lets each side reach.
 
 import { downEnd, type PadPosition, roomOf, upBase } from "../host/protocol/index.ts";
-import { bytes } from "./command.ts";
+import { bytes, visible } from "./command.ts";
 
 const CELLS = 60;
 const WIDTH = 11;
@@ -26,9 +26,9 @@ export function gauge(marks: PadPosition): string[] {
   ];
 }
 
-/** One line of a list. */
+/** One line of a list, whoever wrote the text. */
 export function line(name: string, text: string): string {
-  return `${name.padEnd(WIDTH)}${text}`;
+  return `${name.padEnd(WIDTH)}${visible(text)}`;
 }
 
 /** Each cell shows its middle, so that a small part of a large pad may not be seen. */

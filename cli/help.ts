@@ -13,13 +13,13 @@ fills two blank devices instead, given by address, as tearpad device fill does.
   --size SIZE          of each chip, a multiple of 4K from 32K to below 4G (default 16M, of which 16,646,144 bytes are pad)
   --entropy csprng     this computer's generator (default): the pad is a stream pad, as strong as that generator
   --entropy FILE       noise from a file, a device or a pipe, XORed with the generator. Bytes of a file are used once:
-                       what was used of it is recorded under the first 4 KiB of it, and never used again
+                       what was used of it is recorded, and never used again, also where it stands in another file
   --source NAME        declares FILE to be raw physical noise, and names its source (at most 64 bytes)
   --min-entropy BITS   the claimed min-entropy of that noise in bits per byte, 0.1 to 8. Health tests (SP 800-90B 4.4)
                        take their limits from it; below 8 the noise is conditioned with SHA-512, which takes more of it
 
 --json prints low, high, padBytes, streamPad, provenance, claimedMinEntropy, sourceName, samplesTested,
-longestRepetition, highestProportion.`,
+longestRepetition, highestProportion, noise (source, bytes, recorded; null without --entropy FILE).`,
 
   seal: `tearpad seal [FILE] [--device ADDRESS|IMAGE] [--grant SIZE] [--out BUNDLE] < text > bundle
 
@@ -59,46 +59,57 @@ Forgets a kept bundle. Its pad bytes stay used. One that is being written is ref
   "device list": `tearpad device list
 
 The serial ports on which a device answers. Each port is greeted for at most 1.5 s. --json prints devices (address,
-firmware, state, side) and portsAsked.`,
+firmware, state, side) and portsAsked: null, with exit code 1, where the ports of the computer cannot be listed.`,
   "device info": `tearpad device info [ADDRESS|IMAGE]
 
-What a device says of itself, with a drawing of its pad. --json prints address, the fields of INFO and identity.`,
+What a device says of itself, with a drawing of its pad. --json prints address, the fields of INFO and identity; of INFO
+only state, faultySection, traps and trapReason when the device is faulty, for the others do not count then.`,
   "device fill": `tearpad device fill LOW HIGH [--entropy FILE|csprng] [--source NAME --min-entropy BITS]
 
 Fills two blank devices with one pad. Options and --json as for tearpad pair.`,
 
   "device selftest": `tearpad device selftest ADDRESS [--skip-button]
 
-Tries a device before it gets a pad, and prints a report that can be sent as it is: the chip and its times against its data
-sheet, whether used bytes can be destroyed on it, the supply, the button (it asks for a press), and round trips of the line.
-A device with a pad is refused, and nothing on it is touched. Exit code 11 when something is bad. --json prints address,
-transport, core, body, chip, trials (name, verdict, found, advice, numbers), verdict.`,
-  "device flash": `tearpad device flash [IMAGE] [--drive PATH] [--device ADDRESS]
+Tries a device before it gets a pad, and prints a report that can be sent as it is: how often it started and whether its
+core trapped since power-on, the chip and its times against its data sheet, whether used bytes can be destroyed on it, the
+supply, the button (it asks for a press), and round trips of the line. A device with a pad is refused, and nothing on it is
+touched. Exit code 11 when something is bad. --json prints address, transport, core, body, chip, trials (name, verdict,
+found, advice, numbers; those of "starts" are boots, traps, trapReason), verdict.`,
+  "device flash": `tearpad device flash --board pico|pico-bare [--drive PATH] [--device ADDRESS]
+tearpad device flash IMAGE [--board …] [--drive PATH] [--device ADDRESS]
 
 Puts the firmware (or IMAGE, a UF2 file beside its manifest.json) onto a board in boot mode: unplug it, hold BOOTSEL, plug
 it in, let go. A pad on the board is not touched. Whatever is not the image that was built is refused before a byte is written.
 
+  --board NAME      pico: a Pico with a chip for the pad; pico-bare: a Pico and nothing else. The drive does not say which it
+                    is: at a terminal you are asked, elsewhere it has to be said. An image of another board is refused
   --drive PATH      where the board's drive is mounted (default: the one that there is)
-  --device ADDRESS  where the device answers then (default: the serial port that appears); it has to say the image's core
+  --device ADDRESS  where the device answers then (default: the device's port that appears); it has to be the image's board
+                    and version
 
---json prints image, board, version, core, imageDigest, drive, bytes, verified (file, onBoard, core), device.`,
+The drive gives nothing back. In boot mode again, "picotool verify IMAGE" compares every byte. Unplugged before the last
+8 KiB: DRIVE_LOST. When the drive goes during those, as it does on a restart, a device has to answer; else RESTART_UNKNOWN.
+--json prints image, board, version, core, imageDigest, drive, bytes, restarted (true, or "unknown" when the drive went
+during the last 8 KiB), verified (file, onBoard, board, core), device, state.`,
   "image inspect": `tearpad image inspect FILE
 
 The sections of an image, or of a chip that was read out, with version and checksum, and where the pad stands. Starts no
-device and changes nothing. A corrupt section is named, and the exit code is 11.
---json prints path, size, state, fault, journal, identity, connection, encryption, pad.`,
+device and changes nothing. A corrupt section is named, a pad whose record cannot be read is pointed at, and the exit code
+is 11 then.
+--json prints path, size, state, fault, lostPad, journal, identity, connection, encryption, pad.`,
 
   call: `tearpad call [--device ADDRESS|IMAGE] [--server ADDRESS …] [--cap AMOUNT]
 
-Calls the server of a token: both ends compare where they stand, what an earlier command left is finished, and the device
-gets a fresh receipt. Nothing on the wire names the token.
+Calls the server of a token: both ends compare where they stand, what an earlier command left is finished and its answer
+handed out, and the device gets a fresh receipt. Nothing on the wire names the token.
 
   --device   as for tearpad seal
   --server   tcp://HOST:PORT, ws:// or wss:// instead of the addresses on the device, tried in this order
   --cap      what the server may debit in this link, in minor units; above the owner's limit the device wants its button.
              Default: the owner's limit. A token whose limit is 0 pays nothing without --cap and its button
 
---json prints tried, address, notices, finished, receipt, value.`,
+--json prints tried, address, notices, finished, receipt, value. What is in finished has service, charged and
+body, or error; and file (name, bytes, whole) when it brought a part of a file.`,
   balance: `tearpad balance [ADDRESS|IMAGE]
 
 What a token knows of its money and its pad, without its server. --json prints asset, atMost, atLeast, openCaps, limit,
@@ -106,14 +117,16 @@ receipt, pad. Amounts are minor units everywhere.`,
   send: `tearpad send [FILE] [--as NAME] [--device …] [--server …] [--cap AMOUNT] < file
 
 Has the server keep a file under a name, sealed box by box on its way. It is there when its last part is; what was under the
-name before is replaced then. --json prints name, bytes, charged and what call prints.`,
+name before is replaced then. A file that was cut off goes on where the server has it. --json prints name, bytes, there,
+charged and what call prints.`,
   fetch: `tearpad fetch NAME [--out FILE] [--device …] [--server …] [--cap AMOUNT] > file
 
 Gets a file back. --json prints name, bytes, charged and what call prints: on stderr, or on stdout with --out.`,
   run: `tearpad run PROGRAM [INPUT] --fee MOST [--out FILE] [--device …] [--server …] [--cap AMOUNT] < input > output
 
-Runs a small WebAssembly program (a file, or a name that the server knows, such as "sum") at the server, on INPUT or stdin.
-Fee and result come back together; a program that fails costs no fee. --json prints outputBytes, fuel, fee, charged and what
+Runs a small WebAssembly program at the server, on INPUT or stdin: a file (its path has a directory or ends in .wasm), or a
+program that the server knows by name, such as "sum".
+Fee and result come back together; a program that fails costs nothing. --json prints outputBytes, fuel, fee, charged and what
 call prints: on stderr, or on stdout with --out.
 
 For example:  tearpad run sum 1..100 --fee 10`,
@@ -126,7 +139,7 @@ catalogue lists the services and what they cost. --json also prints what call pr
 
 The server of a directory, until Ctrl-C. --create makes a new one first; its configuration is config.json there
 (docs/OPERATING.md). --listen is for this time instead of what is there; with --create it is written there, and is what
-tokens are told as well. --json prints, once it is up: pid, directory, addresses, restored, cutOff.`,
+tokens are told as well. --json prints, once it is up: pid, directory, addresses, restored, unknown, cutOff.`,
   issue: `tearpad issue DIRECTORY DEVICE --price AMOUNT [--tariff NAME] [--limit AMOUNT] [--account TOKEN] [--inactive] [--entropy …]
 
 Sells a token: fills the blank device, keeps the twin in the server's vault, and books the value. The server may be running.
@@ -138,15 +151,15 @@ Sells a token: fills the blank device, keeps the twin in the server's vault, and
   --inactive  the token is refused until tearpad token activate
   --entropy   and what goes with it: as for tearpad pair
 
---json prints what token show prints, device, streamPad.`,
+--json prints what token show prints, device, streamPad, noise.`,
   "token list": `tearpad token list DIRECTORY
 
 The tokens of a server. --json prints tokens, each as token show does.`,
   "token show": `tearpad token show DIRECTORY TOKEN
 
 One token: its name, or number:NUMBER, the number that its owner chose with the service register. So in every command that
-takes a token. --json prints name, number, state, asset, tariff, account, balance, held, inDoubt, closed, padLength, left,
-up, down, released, split, calls, slots, receipt. All token commands print the token as it is then.`,
+takes a token. --json prints name, number, state, asset, tariff, account, balance, held, inDoubt, earningsInDoubt,
+closed, padLength, left, up, down, released, split, calls, slots, receipt. All token commands print the token as it is then.`,
   "token activate": `tearpad token activate DIRECTORY TOKEN
 
 An inactive or held token may call.`,
@@ -155,14 +168,15 @@ An inactive or held token may call.`,
 The token is refused until it is activated again.`,
   "token credit": `tearpad token credit DIRECTORY TOKEN --price AMOUNT --key KEY
 
-Pays into its account. The same key again pays once.`,
-  "token resolve": `tearpad token resolve DIRECTORY TOKEN
+Pays into its account. The same key again pays once. --json prints what token show prints, repeated (nothing moved now).`,
+  "token resolve": `tearpad token resolve DIRECTORY TOKEN [--balance AMOUNT] [--earnings AMOUNT]
 
-The books of this token are right as they stand: the doubt after a restore is over.`,
-  "token cancel": `tearpad token cancel DIRECTORY TOKEN [--yes]
+The doubt after a restore is over: the books of this token are right as they stand, or as --balance says; of earnings that
+are in doubt all are its own, or so much as --earnings says.`,
+  "token cancel": `tearpad token cancel DIRECTORY TOKEN [--tail] [--yes]
 
-Ends a token for good and destroys its twin. Its value stays in its account, for another token to be issued into. Asks for
-its name; a script says --yes.`,
+Ends a token for good and destroys its twin. Its value stays in its account, for another token to be issued into; with --tail
+the value of a tied token ends with it. Asks for its name; a script says --yes.`,
   "goods show": `tearpad goods show DIRECTORY CODE
 
 What was ordered under a code, and whether it was handed over. Small letters, spaces and hyphens in it do not matter.

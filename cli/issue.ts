@@ -2,15 +2,16 @@
 // and is nowhere else. The server's side is durable, with its value, before the device makes the bytes a pad; the token may
 // call when both are.
 
-import { type Device, fillDevice } from "../host/driver/index.ts";
+import { type Device, fillDevice, isDeviceError } from "../host/driver/index.ts";
 import type { PadSource } from "../host/entropy/index.ts";
 import { activateToken, type Issue, openOffice, showToken } from "../server/index.ts";
 import { openAddress } from "./address.ts";
 import { bytes, type Io, parse, printJson, UsageError } from "./command.ts";
+import { CliError } from "./errors.ts";
 import { readiness } from "./fill.ts";
 import { progressOn } from "./progress.ts";
 import { stopOf, stopSignal } from "./signals.ts";
-import { chooseSource, openSource, originInWords, SOURCE_OPTIONS } from "./source.ts";
+import { chooseSource, noiseInWords, openSource, originInWords, SOURCE_OPTIONS } from "./source.ts";
 import { amount } from "./token-link.ts";
 
 const PIECE_BYTES = 65_536;
@@ -39,7 +40,10 @@ export async function issue(args: string[], io: Io): Promise<number> {
     const device = await Promise.race([openAddress(address, stop), stop.promise]);
     stop.promise.catch(() => device.close());
     try {
-      const { padBytes: padLength, burnUnit } = await readiness(device, address);
+      const { padBytes: padLength, burnUnit } = await readiness(device, address).catch((error: unknown) => {
+        if (!isDeviceError(error, "WRONG_STATE")) throw error;
+        throw new CliError("NOT_BLANK", { device: address, state: error.facts.state }, error);
+      });
       const source = await openSource(choice, padLength, io);
       const tariff = values.tariff ?? "standard";
       const issuing = office.issue({ padLength, burnUnit, tariff, price, ...limit, ...account });
@@ -55,10 +59,15 @@ export async function issue(args: string[], io: Io): Promise<number> {
       const view = showToken(office.token, issuing.name);
       progress.end();
       if (values.json) {
-        printJson(io.stdout, { ...view, device: address, streamPad: source.origin.provenance === "csprng" });
+        printJson(io.stdout, {
+          ...view,
+          device: address,
+          streamPad: source.origin.provenance === "csprng",
+          noise: source.noise,
+        });
       } else {
         io.stdout.write(
-          `Token ${view.name}: ${bytes(padLength)} of pad on ${address}, worth ${view.balance} ${view.asset} (${view.state}).\n${originInWords(source.origin)}\n`,
+          `Token ${view.name}: ${bytes(padLength)} of pad on ${address}, worth ${view.balance} ${view.asset} (${view.state}).\n${[originInWords(source.origin), ...noiseInWords(source.noise)].join("\n")}\n`,
         );
       }
     } finally {

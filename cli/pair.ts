@@ -144,7 +144,7 @@ function finishEarlier({ low, high }: Ends<string>): Filled | null {
   syncDirectory(dirname(high));
   const { provenance, claimedMinEntropy, samplesTested, longestRepetition, highestProportion, sourceName } = second;
   const origin = { provenance, claimedMinEntropy, samplesTested, longestRepetition, highestProportion, sourceName };
-  return { padBytes: first.padLength, origin };
+  return { padBytes: first.padLength, origin, noise: null };
 }
 
 function refuseExisting(path: string): void {

@@ -4,7 +4,7 @@
 import { isLinkFailure } from "../host/link/index.ts";
 import { TearpadError } from "../host/protocol/index.ts";
 import { SimulatorError } from "../simulator/index.ts";
-import { printJson, UsageError } from "./command.ts";
+import { printJson, UsageError, visible } from "./command.ts";
 import { exitOf } from "./exit.ts";
 
 /** An error as it is told. */
@@ -63,9 +63,10 @@ export function tell(stderr: NodeJS.WritableStream, error: unknown, json: boolea
 }
 
 function inWords({ code, message, pad, advice, cause }: Report): string {
-  const lines = [`tearpad: ${code}: ${message}`];
-  if (cause !== null) lines.push(`  cause:      ${cause}`);
-  if (pad !== null) lines.push(`  the pad:    ${pad}`);
-  if (advice !== null) lines.push(`  what next:  ${advice}`);
+  // The trace of what no one foresaw has many lines; everything else is a sentence, with names from elsewhere in it.
+  const lines = [`tearpad: ${code}: ${code === "FAILED" ? message : visible(message)}`];
+  if (cause !== null) lines.push(`  cause:      ${visible(cause)}`);
+  if (pad !== null) lines.push(`  the pad:    ${visible(pad)}`);
+  if (advice !== null) lines.push(`  what next:  ${visible(advice)}`);
   return `${lines.join("\n")}\n`;
 }

@@ -5,6 +5,7 @@ import process from "node:process";
 import { createServer, FIRST_CONFIG, openServer } from "../server/index.ts";
 import { type Io, parse, printJson } from "./command.ts";
 import { stopSignal } from "./signals.ts";
+import { written } from "./stdout.ts";
 import { serverAddress } from "./token-link.ts";
 
 const OPTIONS = { create: { type: "boolean" }, listen: { type: "string", multiple: true } } as const;
@@ -18,16 +19,22 @@ export async function serve(args: string[], io: Io): Promise<number> {
   const server = await openServer(directory);
   try {
     const addresses = await server.listen(listen);
-    const { restored, cutOff } = server.recovery;
+    const { restored, unknown, cutOff } = server.recovery;
     if (values.json) {
-      printJson(io.stdout, { pid: process.pid, directory, addresses, restored, cutOff });
+      printJson(io.stdout, { pid: process.pid, directory, addresses, restored, unknown, cutOff });
     } else {
-      io.stdout.write(`Serving ${directory} at ${addresses.join(" and ")}, process ${process.pid}.\n`);
-      if (restored > 0) io.stdout.write(`${RESTORED(restored)}\n`);
-      if (cutOff > 0)
-        io.stdout.write(`${cutOff} requests were cut off and are answered as unknown; none was charged.\n`);
-      io.stdout.write("Ctrl-C ends it; nothing is lost when it ends in any other way.\n");
+      const lines = [
+        `Serving ${directory} at ${addresses.join(" and ")}, process ${process.pid}.`,
+        ...(restored > 0 ? [RESTORED(restored)] : []),
+        ...(unknown > 0
+          ? [`The books know nothing of ${unknown} twins: their tokens, issued since the backup, are refused.`]
+          : []),
+        ...(cutOff > 0 ? [`${cutOff} requests were cut off and are answered as unknown; none was charged.`] : []),
+        "Ctrl-C ends it; nothing is lost when it ends in any other way.",
+      ];
+      io.stdout.write(`${lines.join("\n")}\n`);
     }
+    await written(io.stdout); // Whoever started it must learn where it is.
     await stop.asked;
   } finally {
     await server.close();

@@ -1,7 +1,7 @@
 // The options that say where pad bytes come from, the same for every command that fills.
 
 import { type Declaration, generatorSource, noiseSource, type PadSource } from "../host/entropy/index.ts";
-import { bytes, type Io, UsageError } from "./command.ts";
+import { bytes, type Io, UsageError, visible } from "./command.ts";
 import { stateDirectory } from "./home.ts";
 
 export const SOURCE_OPTIONS = {
@@ -42,6 +42,7 @@ export function chooseSource(values: {
 function declare(name: string, minEntropy: number): Declaration {
   const size = Buffer.byteLength(name);
   if (size === 0 || size > NAME_BYTES) throw new UsageError(`--source takes a name of 1 to ${NAME_BYTES} bytes.`);
+  if (visible(name) !== name) throw new UsageError("--source takes a name without control characters.");
   if (!(minEntropy >= MIN_ENTROPY_LEAST && minEntropy <= 8)) {
     throw new UsageError(`--min-entropy takes bits per byte, from ${MIN_ENTROPY_LEAST} to 8.`);
   }
@@ -54,6 +55,13 @@ export function openSource({ path, declaration }: SourceChoice, padBytes: number
   return path === null ? generatorSource(records) : noiseSource(path, padBytes, declaration, records);
 }
 
+/** What became of the noise that a pad took, for people: also of noise that makes no other pad of it. */
+export function noiseInWords(noise: PadSource["noise"]): string[] {
+  if (noise === null) return [];
+  const record = noise.recorded ? "; they are recorded as used, and no other pad takes them" : "";
+  return [`With it went ${bytes(noise.bytes)} of ${visible(noise.source)}${record}.`];
+}
+
 const STREAM_PAD = "Its bytes come from a generator: this is a stream pad, as strong as that generator and not more.";
 
 /** What a pad records about its origin, for people. */
@@ -61,7 +69,7 @@ export function originInWords(origin: PadSource["origin"]): string {
   if (origin.provenance === "csprng") return STREAM_PAD;
   const { sourceName, claimedMinEntropy, samplesTested, longestRepetition, highestProportion } = origin;
   const lines = [
-    `The bytes come from physical noise, declared as "${sourceName}" with ${claimedMinEntropy} bits a byte, and from this computer's generator.`,
+    `The bytes come from physical noise, declared as "${visible(sourceName)}" with ${claimedMinEntropy} bits a byte, and from this computer's generator.`,
     `Tested: ${bytes(samplesTested)} of noise; longest repetition ${longestRepetition}, highest count in a window of 512: ${highestProportion}.`,
   ];
   if (claimedMinEntropy < 8) lines.push("Full entropy holds within the conditioning assumption (SHA-512).");

@@ -76,11 +76,14 @@ interface Options {
   readonly json: boolean;
 }
 
+/** The screen is that of a terminal where there is one. */
+type Terminal = Io & Pick<NodeJS.Process, "stdout">;
+
 const args = process.argv.slice(2);
 const code = await main(args, process).catch((error: unknown) => tell(process.stderr, error, args.includes("--json")));
 process.exit(code); // Not by itself: a driver that still waits for its device would keep the process.
 
-async function main(args: string[], io: Io): Promise<number> {
+async function main(args: string[], io: Terminal): Promise<number> {
   const flag = { type: "boolean" } as const;
   const { values } = parse(args, { file: { type: "string" }, new: flag, once: flag, help: flag }, [0, 0]);
   if (values.help) {
@@ -92,7 +95,7 @@ async function main(args: string[], io: Io): Promise<number> {
   return start({ file, anew, once, json }, io);
 }
 
-async function start({ file, anew, once, json }: Options, io: Io): Promise<number> {
+async function start({ file, anew, once, json }: Options, io: Terminal): Promise<number> {
   const begin = performance.now();
   const screen = new Screen(json ? io.stderr : io.stdout);
   screen.line("Two devices hold the same random bytes; each byte is used once and destroyed.\n");

@@ -1,9 +1,18 @@
 // Where commands read from and write to: files given by name, or the standard streams.
 
-import { createReadStream, existsSync, fstatSync, statSync } from "node:fs";
-import { DriverError, descriptorSink, fileSink, streamSink, type TextSink } from "../host/driver/index.ts";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import type { Writable } from "node:stream";
+import {
+  DriverError,
+  descriptorSink,
+  fileSink,
+  isDriverError,
+  streamSink,
+  type TextSink,
+} from "../host/driver/index.ts";
 import { type Io, UsageError } from "./command.ts";
 import { CliError } from "./errors.ts";
+import { isOnDisk } from "./stdout.ts";
 
 /**
  * The path of a file that can be read from anywhere, or a stream: of stdin, or of a pipe or device given by its path. A file
@@ -33,28 +42,31 @@ export function outputTo(out: string | undefined, { stdout }: Io): TextSink {
   return fileSink(out);
 }
 
-/** Does work that costs something once its output can be written; the output is taken back when the work fails. */
-export async function opened<Result>(sink: TextSink, work: () => Promise<Result>): Promise<Result> {
+/**
+ * Does work that costs something once its output can be written; the output is taken back when the work fails.
+ * @throws CliError OUTPUT_CLOSED when it takes no more after all: what was to be written is kept
+ */
+export async function opened<Result>(sink: TextSink, work: (sink: TextSink) => Promise<Result>): Promise<Result> {
+  const keeping = (writing: Promise<void>): Promise<void> =>
+    writing.catch((error: unknown) => {
+      throw new CliError("OUTPUT_CLOSED", { kept: 1 }, isDriverError(error, "OUTPUT_CLOSED") ? error.cause : error);
+    });
   try {
-    await sink.write(new Uint8Array(0));
-    return await work();
+    await sink.write(new Uint8Array(0)).catch((error: unknown) => {
+      throw isDriverError(error, "OUTPUT_CLOSED") ? new CliError("OUTPUT_CLOSED", { kept: 0 }, error.cause) : error;
+    });
+    return await work({
+      write: (text) => keeping(sink.write(text)),
+      finish: () => keeping(sink.finish()),
+      abort: () => sink.abort(),
+    });
   } catch (error) {
     await sink.abort().catch(() => {}); // The first error is the one that matters.
     throw error;
   }
 }
 
-/** Whether a descriptor is a file or a disk. One that was closed is neither. */
-function isOnDisk(descriptor: number): boolean {
-  try {
-    const found = fstatSync(descriptor);
-    return found.isFile() || found.isBlockDevice();
-  } catch {
-    return false;
-  }
-}
-
 /** Where --json prints: on stdout, unless that carries the data. */
-export function jsonStream(out: string | undefined, { stdout, stderr }: Io): NodeJS.WritableStream {
+export function jsonStream(out: string | undefined, { stdout, stderr }: Io): Writable {
   return out === undefined ? stderr : stdout;
 }

@@ -8,6 +8,7 @@ import { type Io, UsageError } from "./command.ts";
 import { exitOf } from "./exit.ts";
 import { HELP, overview } from "./help.ts";
 import { tell } from "./report.ts";
+import { checkedOutput, written } from "./stdout.ts";
 
 type Run = (args: string[], io: Io) => Promise<number>;
 
@@ -50,11 +51,26 @@ const COMMANDS: Readonly<Record<string, () => Promise<Run>>> = {
 
 const HELP_WORDS: readonly string[] = ["--help", "-h", "help"];
 
-// A reader that goes away early is nothing to shout about; where the output is what matters, its sink notices.
-process.stdout.on("error", () => {});
+const stdout = checkedOutput(process.stdout);
+const io: Io = {
+  get stdin() {
+    return process.stdin; // Not before somebody reads it.
+  },
+  stdout,
+  stderr: process.stderr,
+  env: process.env,
+};
+
+/** A reader of the help that goes away early is nothing to shout about. */
+let helped = false;
 
 const args = process.argv.slice(2);
-process.exitCode = await main(args).catch((error: unknown) => tell(process.stderr, error, args.includes("--json")));
+process.exitCode = await main(args)
+  .then(async (exit) => {
+    if (!helped) await written(stdout);
+    return exit;
+  })
+  .catch((error: unknown) => tell(process.stderr, error, args.includes("--json")));
 // What still waits for a pipe or a device does not keep a command that was interrupted.
 if (process.exitCode === exitOf("INTERRUPTED")) process.exit();
 
@@ -70,10 +86,11 @@ async function main(args: string[]): Promise<number> {
   if (load === undefined) throw new UsageError(unknown(first));
   const rest = args.slice(name.split(" ").length);
   if (rest.includes("--help") || rest.includes("-h")) return say(`${HELP[name]}\n`);
-  return (await load())(rest, process);
+  return (await load())(rest, io);
 }
 
 function say(text: string): number {
+  helped = true;
   process.stdout.write(text);
   return 0;
 }

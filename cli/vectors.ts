@@ -1,7 +1,7 @@
 // `tearpad vectors`: tries test vectors against the builds of this installation and says of each whether it holds. So whoever
 // changes the core, or builds another one, sees in a minute what no longer does what docs/SPEC.md says.
 
-import { type Io, parse, printJson } from "./command.ts";
+import { type Io, parse, printJson, visible } from "./command.ts";
 import { type Outcome, runVectors } from "./vectors/index.ts";
 
 /** 0 when every vector holds, 1 when one does not. */
@@ -20,5 +20,5 @@ export async function vectors(args: string[], io: Io): Promise<number> {
 
 function lineOf({ name, ok, builds, why }: Outcome): string {
   const on = builds.length > 0 ? ` (${builds.join(", ")})` : "";
-  return ok ? `ok     ${name}${on}\n` : `FAILS  ${name}${on}: ${why}\n`;
+  return `${visible(ok ? `ok     ${name}${on}` : `FAILS  ${name}${on}: ${why}`)}\n`;
 }

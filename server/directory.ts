@@ -2,8 +2,9 @@
 // up and restored; the vault and the limits never are, and the keys are kept elsewhere as well.
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { TearpadError } from "../host/protocol/index.ts";
 import { TokenError } from "./token/index.ts";
 import { Limits, Vault } from "./vault/index.ts";
 
@@ -36,13 +37,68 @@ export function placesIn(directory: string): Places {
 }
 
 /**
- * Makes everything of a new server but its database, for this user alone.
- * @throws TokenError SERVER_EXISTS; VaultError
+ * Makes everything of a new server, for this user alone, or nothing.
+ * @param makeDatabase makes the database at a path
+ * @throws TokenError SERVER_EXISTS, SERVER_NOT_MADE; VaultError; what `makeDatabase` throws
  */
-export function makeDirectory(directory: string, config: unknown): Places {
+export function makeServer(directory: string, config: unknown, makeDatabase: (path: string) => void): void {
   const places = placesIn(directory);
-  if (existsSync(places.config) || existsSync(places.database)) throw new TokenError("SERVER_EXISTS", { directory });
-  mkdirSync(join(directory, "keys"), { recursive: true, mode: 0o700 });
+  const { database } = places;
+  if (existsSync(places.config) || existsSync(database)) throw new TokenError("SERVER_EXISTS", { directory });
+  const missing = [...placesAbove(directory), ...Object.values(places), `${database}-wal`, `${database}-shm`];
+  const made = missing.filter((path) => !existsSync(path));
+  try {
+    makeAll(places, directory, config);
+    makeDatabase(database);
+  } catch (error) {
+    for (const path of made) rmSync(path, { recursive: true, force: true });
+    if (error instanceof TearpadError) throw error;
+    throw new TokenError("SERVER_NOT_MADE", { directory, reason: reasonOf(error) }, error);
+  }
+}
+
+/** What there is of a server, before anything of it is opened. @throws TokenError SERVER_MISSING, SERVER_FORBIDDEN */
+export function placesOf(directory: string): Places {
+  const places = placesIn(directory);
+  try {
+    statSync(places.config);
+    return places;
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === "ENOENT" || reason === "ENOTDIR") throw new TokenError("SERVER_MISSING", { directory }, error);
+    throw new TokenError("SERVER_FORBIDDEN", { directory, reason }, error);
+  }
+}
+
+/**
+ * Where the process that serves holds its lock: beside the books themselves, so that a second directory whose links lead to the
+ * same ones is served by nobody else.
+ */
+export function lockOf(places: Places): string {
+  try {
+    return join(dirname(realpathSync(places.database)), "server.lock");
+  } catch {
+    return places.lock; // Without books nothing is served: that is found when they are opened.
+  }
+}
+
+/** The code of what the system says, such as EACCES. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code ?? message;
+}
+
+/** A directory and those that it lies in, outermost first. */
+function placesAbove(directory: string): string[] {
+  const above = dirname(directory);
+  return above === directory ? [directory] : [...placesAbove(above), directory];
+}
+
+function makeAll(places: Places, directory: string, config: unknown): void {
+  // One by one: asked for all at once, Node does not end where a file system takes no names, as /proc.
+  for (const path of [...placesAbove(directory), join(directory, "keys")]) {
+    if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
+  }
   chmodSync(directory, 0o700);
   for (const key of [places.receiptKey, places.storageKey]) {
     if (!existsSync(key)) writeFileSync(key, randomBytes(KEY_BYTES), { mode: 0o600, flush: true });
@@ -50,7 +106,6 @@ export function makeDirectory(directory: string, config: unknown): Places {
   Vault.open(places.vault, places.epochKey, { create: true }).close();
   Limits.open(places.limits, { create: true }).close();
   writeFileSync(places.config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600, flag: "wx", flush: true });
-  return places;
 }
 
 /** The key in a file. @throws TokenError SECRET_MISSING, SECRET_DAMAGED */

@@ -1,11 +1,10 @@
 // A server: everything of one directory, put together. One process serves it; others may look at its books and work on them
 // meanwhile (an office), as the operator's commands do.
 
-import { existsSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import { loadEngine } from "../host/engine/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { makeDirectory, type Places, placesIn, readKey } from "./directory.ts";
+import { lockOf, makeServer, type Places, placesOf, readKey, reasonOf } from "./directory.ts";
 import { Ledger, ledgerTables } from "./ledger/index.ts";
 import { Door, type Listener, listenAt } from "./listen/index.ts";
 import { createServices, type Service } from "./service/index.ts";
@@ -13,6 +12,8 @@ import { type Migration, openStore } from "./store/index.ts";
 import {
   AtRest,
   type Config,
+  checkOffers,
+  doubtTables,
   FIRST_CONFIG,
   Issue,
   laterTokenTables,
@@ -42,21 +43,18 @@ export interface ServerOptions {
 
 const LOCK_WAIT_MS = 200;
 
-/** Makes a new server in a directory. @throws TokenError SERVER_EXISTS; VaultError, StoreError */
+/** Makes a new server in a directory, or nothing. @throws TokenError SERVER_EXISTS, SERVER_NOT_MADE; VaultError, StoreError */
 export function createServer(directory: string, config: unknown = FIRST_CONFIG): void {
-  const places = makeDirectory(directory, config);
-  openStore(places.database, [ledgerTables], { create: true }).close();
+  makeServer(directory, config, (path) => openStore(path, [ledgerTables], { create: true }).close());
 }
 
 /**
  * Opens the server of a directory to serve it: brings its books and its limits together first.
- * @throws TokenError SERVER_MISSING, SERVER_BUSY, CONFIG_…, SECRET_…; StoreError, VaultError
+ * @throws TokenError SERVER_MISSING, SERVER_FORBIDDEN, SERVER_BUSY, CONFIG_…, SECRET_…; StoreError, VaultError
  */
 export async function openServer(directory: string, options: ServerOptions = {}): Promise<Server> {
-  const places = placesIn(directory);
-  if (!existsSync(places.config)) throw new TokenError("SERVER_MISSING", { directory });
-  const unlock = systemDisk.lock(places.lock, LOCK_WAIT_MS);
-  if (unlock === null) throw new TokenError("SERVER_BUSY", { directory });
+  const places = placesOf(directory);
+  const unlock = lock(directory, lockOf(places));
   try {
     const token = await open(places, options);
     token.vault.clearUnfinished();
@@ -69,11 +67,21 @@ export async function openServer(directory: string, options: ServerOptions = {})
 
 /** Opens the books of a directory beside the process that serves it, if one does. @throws as openServer, but for SERVER_BUSY */
 export async function openOffice(directory: string, options: ServerOptions = {}): Promise<Office> {
-  const places = placesIn(directory);
-  if (!existsSync(places.config)) throw new TokenError("SERVER_MISSING", { directory });
-  const token = await open(places, options);
+  const token = await open(placesOf(directory), options);
   token.store.transact(() => token.openAccounts());
   return new Office(token);
+}
+
+/** @throws TokenError SERVER_BUSY, SERVER_FORBIDDEN */
+function lock(directory: string, path: string): () => void {
+  let unlock: (() => void) | null;
+  try {
+    unlock = systemDisk.lock(path, LOCK_WAIT_MS);
+  } catch (error) {
+    throw new TokenError("SERVER_FORBIDDEN", { directory, reason: reasonOf(error) }, error);
+  }
+  if (unlock === null) throw new TokenError("SERVER_BUSY", { directory });
+  return unlock;
 }
 
 async function open(places: Places, options: ServerOptions): Promise<TokenServer> {
@@ -84,14 +92,23 @@ async function open(places: Places, options: ServerOptions): Promise<TokenServer
   const services = servicesOf(config, atRest, options.services);
   // In the order in which they came to be: what a later version of the server adds comes behind its own services.
   const own = services.length - (options.services?.length ?? 0);
-  const tables = [tablesOf(services.slice(0, own)), [laterTokenTables], tablesOf(services.slice(own))];
+  const tables = [tablesOf(services.slice(0, own)), [laterTokenTables, doubtTables], tablesOf(services.slice(own))];
   const engine = await loadEngine();
   const store = openStore(places.database, [ledgerTables, tokenTables, ...tables.flat()]);
   try {
     const ledger = new Ledger(store, clock);
     const vault = Vault.open(places.vault, places.epochKey);
     const limits = Limits.open(places.limits);
-    return new TokenServer({ store, ledger, vault, limits, engine, clock, config, services, log, atRest, receipts });
+    const parts = { store, ledger, vault, limits, engine, clock, config, services, log, atRest, receipts };
+    const token = new TokenServer(parts);
+    try {
+      checkOffers(places.config, config, services, token.pads.sold());
+    } catch (error) {
+      vault.close();
+      limits.close();
+      throw error;
+    }
+    return token;
   } catch (error) {
     store.close();
     throw error;

@@ -36,14 +36,14 @@ const PAD: Readonly<Record<SimulatorErrorCode, string>> = {
   CONTROL_FAILED: "The order used no pad bytes.",
 };
 
-/** The facts are what the sentence is about, for programs: paths, sizes, process ids. */
+/** What was said of a device does not hold of one that was never made: `pad` says it otherwise then. The facts are what the sentence is about, for programs: paths, sizes, process ids. */
 export class SimulatorError extends TearpadError<SimulatorErrorCode, Record<string, string | number>> {
   constructor(
     code: SimulatorErrorCode,
     message: string,
-    about: { facts: Record<string, string | number>; advice: string; cause?: unknown },
+    about: { facts: Record<string, string | number>; pad?: string; advice: string; cause?: unknown },
   ) {
-    super(code, about.facts, { message, pad: PAD[code], advice: about.advice }, about.cause);
+    super(code, about.facts, { message, pad: about.pad ?? PAD[code], advice: about.advice }, about.cause);
     this.name = "SimulatorError";
   }
 }

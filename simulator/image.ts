@@ -51,6 +51,14 @@ export interface Image extends Cells {
  */
 export function createImage(path: string, size: number): void {
   checkSize(path, size);
+  try {
+    writeBlank(path, size);
+  } catch (error) {
+    throw notMade(error);
+  }
+}
+
+function writeBlank(path: string, size: number): void {
   const file = openFile(path, "wx");
   try {
     const blank = new Uint8Array(16 * SECTOR).fill(0xff);
@@ -225,6 +233,19 @@ function openFile(path: string, flags: "wx" | "r+"): number {
   }
 }
 
+/** The same failure where there is no device yet that could have begun something. */
+function notMade(error: unknown): unknown {
+  if (!(error instanceof SimulatorError) || !["IMAGE_IO", "DISK_FULL"].includes(error.code)) return error;
+  const { code, message, facts, cause } = error;
+  const advice = error.advice.replace(RECOVERS, "");
+  return new SimulatorError(code, message, {
+    facts,
+    pad: "No device was made, and no pad bytes were used.",
+    advice,
+    cause,
+  });
+}
+
 function writeWhole(file: number, path: string, bytes: Uint8Array, address: number): void {
   for (let done = 0; done < bytes.length; ) {
     const count = guard("write", path, () => writeSync(file, bytes, done, bytes.length - done, address + done));
@@ -252,6 +273,7 @@ function guard<T>(what: string, path: string, work: () => T): T {
   }
 }
 
+const RECOVERS = ": the device recovers by its journal";
 const FORBIDDEN = ["EACCES", "EPERM", "EROFS"];
 
 function failure(code: SimulatorErrorCode, what: string, path: string, cause?: unknown): SimulatorError {
@@ -261,11 +283,11 @@ function failure(code: SimulatorErrorCode, what: string, path: string, cause?: u
 }
 
 function adviceOn(code: SimulatorErrorCode, path: string, cause: unknown): string {
-  if (code === "DISK_FULL") return "Make room and start again: the device recovers by its journal.";
+  if (code === "DISK_FULL") return `Make room and start again${RECOVERS}.`;
   const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? "";
   if (FORBIDDEN.includes(why)) {
     return `Have the right to read and write the image, and to make files in ${dirname(path)}: its lock lies beside it.`;
   }
   if (["EISDIR", "ENOTDIR", "ENOENT", "ENAMETOOLONG", "ELOOP"].includes(why)) return "Check the path.";
-  return "Mend the disk and start again: the device recovers by its journal.";
+  return `Mend the disk and start again${RECOVERS}.`;
 }

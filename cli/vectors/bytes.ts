@@ -42,19 +42,26 @@ function isList(bytes: Bytes): bytes is readonly Bytes[] {
   return Array.isArray(bytes);
 }
 
+/** What was made of each sequence before: many vectors use the same pads. */
+const sequences: Map<string, Buffer> = new Map();
+
 /** SHA-256(seed ‖ u32 counter) for the counters 0, 1, 2 …, one after the other. */
 function generated({ seed, length, from = 0 }: Seeded): Buffer {
-  const first = Math.floor(from / 32);
-  const blocks: Buffer[] = [];
-  for (let counter = first; counter * 32 < from + length; counter++) {
-    blocks.push(
-      createHash("sha256")
-        .update(seed)
-        .update(bufferOf({ u32: counter }))
-        .digest(),
-    );
+  let made = sequences.get(seed) ?? Buffer.alloc(0);
+  if (made.length < from + length) {
+    const blocks = [made];
+    for (let counter = made.length / 32; counter * 32 < from + length; counter++) {
+      blocks.push(
+        createHash("sha256")
+          .update(seed)
+          .update(bufferOf({ u32: counter }))
+          .digest(),
+      );
+    }
+    made = Buffer.concat(blocks);
+    sequences.set(seed, made);
   }
-  return Buffer.concat(blocks).subarray(from - 32 * first, from - 32 * first + length);
+  return Buffer.from(made.subarray(from, from + length));
 }
 
 export function hex(bytes: Uint8Array): string {

@@ -42,6 +42,9 @@ const REPLY_BIT = 0x80;
 /** INFO, PAGE and VALUE are answered at any sequence: theirs start here, so that no reply fits two requests. */
 const ASIDE_SEQUENCE = 0x80000000;
 
+/** How a greeting ends that nobody answers. Before the first answer it has a name of its own: nothing can be in doubt yet. */
+const UNANSWERED: readonly string[] = ["TIMEOUT", "BAD_REPLY", "DEVICE_LOST"];
+
 const ENDS_SESSION: readonly string[] = ["NO_SESSION", "WRONG_SEQUENCE"];
 
 /** How to reach a device (again, after it was lost). */
@@ -50,7 +53,7 @@ export type Connect = () => Promise<Transport>;
 /**
  * Begins a session with the device behind a transport. Given a function, it can reach the device again after it was lost
  * (see {@link Device.hello}); given a transport, its end is the end.
- * @throws DriverError TIMEOUT, BAD_REPLY, DEVICE_LOST, PROTOCOL_UNKNOWN, and what the function throws
+ * @throws DriverError NO_ANSWER, PROTOCOL_UNKNOWN, and what the function throws
  */
 export async function openDevice(
   transport: Transport | Connect,
@@ -81,6 +84,9 @@ export class Device {
   /** How the last transport ended. */
   #end: DriverError = new DriverError("DEVICE_LOST", {});
   #decoder = new FrameDecoder();
+  /** Whether anything came from the line, and whether it was ever a device's answer to a greeting. */
+  #heard = false;
+  #met = false;
   #session: number | null = null;
   #sequence = 0;
   #asideSequence = 0;
@@ -232,7 +238,11 @@ export class Device {
         const reply = frame.type === (commands.hello.type | REPLY_BIT) ? commands.hello.decode(frame.payload) : null;
         return reply?.nonce === nonce ? { reply } : "foreign";
       },
-    );
+    ).catch((error: DriverError) => {
+      if (this.#met || !UNANSWERED.includes(error.code)) throw error;
+      throw new DriverError("NO_ANSWER", { heard: this.#heard }, error.code === "DEVICE_LOST" ? error.cause : error);
+    });
+    this.#met = true;
     if (hello.protocol !== PROTOCOL) {
       throw new DriverError("PROTOCOL_UNKNOWN", { device: hello.protocol, host: PROTOCOL });
     }
@@ -315,6 +325,7 @@ export class Device {
     this.#decoder = new FrameDecoder();
     transport.onData((bytes) => {
       if (this.#transport !== transport) return;
+      this.#heard = true;
       for (const heard of this.#decoder.push(bytes)) this.#exchange?.hear(heard);
     });
     transport.onClose((reason) => this.#detach(transport, reason));

@@ -9,6 +9,7 @@ export interface DriverFacts {
   NO_DEVICE: { address: string };
   NO_ACCESS: { address: string; fix: string };
   DEVICE_IN_USE: { address: string };
+  NO_ANSWER: { heard: boolean };
   DEVICE_LOST: Record<string, never>;
   TIMEOUT: { command: string; attempts: number };
   BAD_REPLY: { command: string; attempts: number };
@@ -64,6 +65,17 @@ const ERRORS: Kinds<DriverFacts> = {
     message: ({ address }) => `Another program is using ${address}.`,
     pad: UNTOUCHED,
     advice: "Close the other program (a modem manager or a terminal, perhaps) and try again.",
+  },
+  NO_ANSWER: {
+    message: ({ heard }) =>
+      heard
+        ? "What answers here is no device, or the line damages what it says."
+        : "No device answers here: it was greeted, and nothing came back.",
+    pad: UNTOUCHED,
+    advice: ({ heard }) =>
+      heard
+        ? "Check the address; if it is that of a device, check the cable and that no other program uses the line."
+        : "Check the address, the cable and the supply; plug the device in again, or start the simulator.",
   },
   DEVICE_LOST: {
     message: () => "The device was disconnected.",

@@ -50,7 +50,7 @@ export { Outbox, type OutboxEntry, openOutbox } from "./outbox.ts";
 export { type ActiveInfo, mustBeActive } from "./position.ts";
 export { lastWord, mayComeBack, regain, SETBACKS_MAX } from "./recovery.ts";
 export { type SealedRun, type SealOptions, type SealProgress, sealRun } from "./seal.ts";
-export { type RoundTrips, type SelfTest, selftest, type Trial, type Verdict } from "./selftest.ts";
+export { type RoundTrips, type SelfTest, type Starts, selftest, type Trial, type Verdict } from "./selftest.ts";
 export { descriptorSink, fileSink, streamSink, type TextSink } from "./sink.ts";
 export type { TextSource } from "./text.ts";
 export type { Transport } from "./transport.ts";

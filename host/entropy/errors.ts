@@ -19,6 +19,7 @@ export interface EntropyFacts {
   };
   ENTROPY_SHORT: { source: string; needed: number; found: number; missing: number; reserved: boolean };
   ENTROPY_USED: { source: string; used: number; left: number; needed: number };
+  ENTROPY_REPEATED: { source: string; position: number };
   ENTROPY_UNRECORDED: { path: string };
   ENTROPY_FAILED: { reason: string };
 }
@@ -60,6 +61,12 @@ const ERRORS: Kinds<EntropyFacts> = {
       `Of the source of randomness ${source} ${used} bytes were used for an earlier pad; ${left} are left and ${needed} are needed.`,
     pad: NOTHING_USED,
     advice: "Collect fresh bytes, in a new file or at the end of this one.",
+  },
+  ENTROPY_REPEATED: {
+    message: ({ source, position }) =>
+      `The source of randomness ${source} repeats noise before its byte ${position}: it stands there a second time, or it was used for an earlier pad.`,
+    pad: NOTHING_USED,
+    advice: "Collect fresh bytes, in a new file. Noise that was used once protects no second pad.",
   },
   ENTROPY_UNRECORDED: {
     message: ({ path }) => `What is used cannot be recorded at ${path}.`,

@@ -1,11 +1,17 @@
 // Health tests of raw noise: the repetition count test and the adaptive proportion test of NIST SP 800-90B sections 4.4.1
-// and 4.4.2, over bytes. They notice a source that died or got stuck, not one that is merely worse than claimed.
+// and 4.4.2, over bytes. These notice a source that died or got stuck, not one that is merely worse than claimed.
 //
-// Both take their cutoff from the claimed min-entropy H and from how rarely a good source may fail, alpha = 2^-40 at each
-// place: of 2^24 bytes, a pad of 16 MiB, a good source loses one fill in 2^16. (At 2^-30 it would lose one in 2^6.)
+// A third, of our own, is the first one for what does not stick at one byte but at a pattern, or is a piece of memory that came
+// twice: runs of bytes that equal what stood 4,096 or 5,040 bytes before. These are multiples of every period up to 10 and of
+// the powers of two up to a page.
+//
+// They take their cutoff from the claimed min-entropy H and from how rarely a good source may fail, alpha = 2^-40 at each
+// place: of 2^24 bytes, a pad of 16 MiB, a good source loses one fill in 2^16 to each. (At 2^-30 it would lose one in 2^6.)
 
 const ALPHA_BITS = 40;
 const WINDOW = 512;
+const LAGS: readonly number[] = [4096, 5040];
+const RECALL_BYTES = 8192;
 
 /** What the tests have seen so far. */
 export interface HealthCounters {
@@ -19,7 +25,7 @@ export interface HealthCounters {
 
 /** Which test failed, at which byte counted from the first one tested, and with which count. */
 export interface HealthFinding {
-  readonly test: "repetition count" | "adaptive proportion";
+  readonly test: "repetition count" | "adaptive proportion" | "period";
   readonly position: number;
   readonly count: number;
   readonly cutoff: number;
@@ -45,7 +51,7 @@ export function proportionCutoff(minEntropy: number): number {
   return 1;
 }
 
-/** Both tests over one stream of bytes that comes in pieces. */
+/** The tests over one stream of bytes that comes in pieces. */
 export class HealthTests {
   readonly #repetitionCutoff: number;
   readonly #proportionCutoff: number;
@@ -54,6 +60,10 @@ export class HealthTests {
   #repetition = 0;
   #longestRepetition = 0;
   #first = -1;
+  /** The bytes before, each at its place modulo the size of this, and for each lag how many now equal those before. */
+  readonly #recalled = new Uint8Array(RECALL_BYTES);
+  readonly #alike: number[] = LAGS.map(() => 0);
+  #longestAlike = 0;
   #inWindow = 0;
   #proportion = 0;
   #highestProportion = 0;
@@ -74,6 +84,9 @@ export class HealthTests {
       if (this.#proportion >= this.#proportionCutoff) {
         return this.#finding("adaptive proportion", this.#proportion, this.#proportionCutoff);
       }
+      if (this.#longestAlike >= this.#repetitionCutoff) {
+        return this.#finding("period", this.#longestAlike, this.#repetitionCutoff);
+      }
     }
     return null;
   }
@@ -87,6 +100,7 @@ export class HealthTests {
   }
 
   #count(byte: number): void {
+    this.#compare(byte);
     this.#samples++;
     this.#repetition = byte === this.#last ? this.#repetition + 1 : 1;
     this.#last = byte;
@@ -99,6 +113,16 @@ export class HealthTests {
     if (byte === this.#first) this.#proportion++;
     if (this.#proportion > this.#highestProportion) this.#highestProportion = this.#proportion;
     this.#inWindow = (this.#inWindow + 1) % WINDOW;
+  }
+
+  #compare(byte: number): void {
+    for (let i = 0; i < LAGS.length; i++) {
+      const place = this.#samples - LAGS[i]!;
+      const alike = place >= 0 && this.#recalled[place % RECALL_BYTES] === byte ? this.#alike[i]! + 1 : 0;
+      this.#alike[i] = alike;
+      if (alike > this.#longestAlike) this.#longestAlike = alike;
+    }
+    this.#recalled[this.#samples % RECALL_BYTES] = byte;
   }
 
   #finding(test: HealthFinding["test"], count: number, cutoff: number): HealthFinding {

@@ -4,6 +4,7 @@ export { EntropyError } from "./errors.ts";
 export {
   type Declaration,
   generatorSource,
+  type NoiseUse,
   noiseSource,
   type Origin,
   type PadSource,

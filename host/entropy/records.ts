@@ -3,11 +3,12 @@
 // record the same fact at once find out about each other.
 //
 // A source file is known by the SHA-256 of its first 4 KiB: noise so long occurs once, and so a copy, and the file with more
-// noise at its end, or with less, are known as well. A part that begins elsewhere is not: whoever cuts a used file takes it
-// for a fresh one. Its reservations form a chain: each record is named by the offset where it begins and says where it ends.
+// noise at its end, or with less, are known as well. Its reservations form a chain: each record is named by the offset where it
+// begins and says where it ends; then it lists landmarks of what lies between, by which that is known in any other file, where
+// no chain leads to it.
 
 import { createHash, randomUUID } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -15,6 +16,8 @@ import { EntropyError } from "./errors.ts";
 
 /** Bytes at the start of a source file by which it is known. */
 export const FINGERPRINT_BYTES = 4096;
+
+const DRAFT = ".new";
 
 /** The records of one user. */
 export class UseRecords {
@@ -40,10 +43,17 @@ export class UseRecords {
   /**
    * Records that [offset, end) is spoken for, where `offset` is what {@link usedBytes} gave; it is on the disk on return.
    * False when another program was faster: then ask again.
+   * @param landmarks of these bytes
    * @throws EntropyError ENTROPY_UNRECORDED
    */
-  async reserve(start: Uint8Array, offset: number, end: number): Promise<boolean> {
-    return this.#record(`${nameOf("file", start)}.${offset}`, `${end}\n`);
+  async reserve(start: Uint8Array, offset: number, end: number, landmarks: Iterable<string>): Promise<boolean> {
+    return this.#record(`${nameOf("file", start)}.${offset}`, `${[end, ...landmarks].join("\n")}\n`);
+  }
+
+  /** Those of these landmarks that stand in bytes which are used. @throws EntropyError ENTROPY_UNRECORDED */
+  usedAmong(landmarks: Iterable<string>): string[] {
+    const used = this.#usedLandmarks();
+    return [...landmarks].filter((landmark) => used.has(landmark));
   }
 
   /**
@@ -54,19 +64,29 @@ export class UseRecords {
     return this.#record(nameOf("draw", draw), "");
   }
 
+  #usedLandmarks(): Set<string> {
+    const names = orNull(this.#directory, () => readdirSync(this.#directory)) ?? [];
+    const records = names.filter((name) => name.startsWith("file-") && !name.endsWith(DRAFT));
+    return new Set(records.flatMap((name) => this.#lines(name)?.slice(1) ?? []));
+  }
+
   #read(name: string): number | null {
+    const [end] = this.#lines(name) ?? [];
+    return end === undefined ? null : Number.parseInt(end, 10);
+  }
+
+  #lines(name: string): string[] | null {
     const path = join(this.#directory, name);
-    try {
-      return Number.parseInt(readFileSync(path, "utf8"), 10);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw new EntropyError("ENTROPY_UNRECORDED", { path }, cause);
-    }
+    return (
+      orNull(path, () => readFileSync(path, "utf8"))
+        ?.trimEnd()
+        .split("\n") ?? null
+    );
   }
 
   async #record(name: string, content: string): Promise<boolean> {
     const path = join(this.#directory, name);
-    const draft = `${path}.${randomUUID()}.new`;
+    const draft = `${path}.${randomUUID()}${DRAFT}`;
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       await synced(await open(draft, "w", 0o600), (file) => file.writeFile(content));
@@ -79,6 +99,16 @@ export class UseRecords {
     } finally {
       removeDraft(draft);
     }
+  }
+}
+
+/** What `read` gives, or null where there is nothing at the path. @throws EntropyError ENTROPY_UNRECORDED */
+function orNull<Found>(path: string, read: () => Found): Found | null {
+  try {
+    return read();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new EntropyError("ENTROPY_UNRECORDED", { path }, cause);
   }
 }
 

@@ -15,6 +15,7 @@ import type { FillParameters } from "../protocol/index.ts";
 import { EntropyError } from "./errors.ts";
 import { checkedGenerator, type Generator } from "./generator.ts";
 import { type HealthCounters, HealthTests } from "./health.ts";
+import { Landmarks } from "./landmarks.ts";
 import { FINGERPRINT_BYTES, UseRecords } from "./records.ts";
 
 /** What an operator says about a source of noise. */
@@ -31,9 +32,20 @@ export type Origin = Pick<
   "provenance" | "claimedMinEntropy" | "samplesTested" | "longestRepetition" | "highestProportion" | "sourceName"
 >;
 
+/** Which noise a pad takes. */
+export interface NoiseUse {
+  readonly source: string;
+  /** Bytes of noise for the whole pad. */
+  readonly bytes: number;
+  /** Whether they are recorded as used, as those of a file or a disk are. */
+  readonly recorded: boolean;
+}
+
 /** The bytes of one pad, to be read once. */
 export interface PadSource {
   readonly origin: Origin;
+  /** What of a source of noise goes in beside the generator, declared or not; null where nothing does. */
+  readonly noise: NoiseUse | null;
   /**
    * Overwrites `into`, a multiple of 64 bytes, with the next bytes.
    * @throws EntropyError ENTROPY_SHORT, ENTROPY_UNHEALTHY, ENTROPY_UNREADABLE or ENTROPY_FAILED
@@ -59,7 +71,7 @@ const READ_BYTES = 65_536;
 /** The generator alone: a stream pad. @throws EntropyError ENTROPY_FAILED, ENTROPY_UNRECORDED */
 export async function generatorSource(recordsDirectory: string): Promise<PadSource> {
   const generate = await checkedGenerator(new UseRecords(recordsDirectory));
-  return { origin: STREAM_PAD, read: async (into) => generate(into), close: async () => {} };
+  return { origin: STREAM_PAD, noise: null, read: async (into) => generate(into), close: async () => {} };
 }
 
 /**
@@ -91,6 +103,7 @@ export async function noiseSource(
     const { noise, counters } = keeps ? await reserveFile(raw, records) : await startStream(raw);
     return {
       origin: originOf(declaration, counters),
+      noise: { source: path, bytes: raw.needed, recorded: keeps },
       read: (into) => combine(into, noise, perOutput, generate),
       close: () => handle.close(),
     };
@@ -142,23 +155,38 @@ async function reserveFile(raw: Raw, records: UseRecords): Promise<Tested> {
     const used = Math.min(found, records.usedBytes(start));
     const left = found - used;
     if (left < needed && used > 0) throw new EntropyError("ENTROPY_USED", { source: path, used, left, needed });
-    const counters = await testFile(raw, used);
-    if (await records.reserve(start, used, used + needed)) {
+    const { counters, landmarks } = await testFile(raw, used);
+    const { places, repeatedAt } = landmarks;
+    const known = records.usedAmong(places.keys()).map((landmark) => places.get(landmark)!);
+    // Another program may just have taken these very bytes.
+    if (records.usedBytes(start) > used) continue;
+    if (repeatedAt !== null) known.push(repeatedAt);
+    if (known.length > 0) {
+      throw new EntropyError("ENTROPY_REPEATED", { source: path, position: used + Math.min(...known) });
+    }
+    if (await records.reserve(start, used, used + needed, places.keys())) {
       return { noise: testedInOrder({ ...raw, reserved: true }, used, new HealthTests(raw.minEntropy)), counters };
     }
   }
 }
 
-async function testFile(raw: Raw, offset: number): Promise<HealthCounters> {
+/** Reads all that is needed once, to know that it is sound and where it would be known again. */
+async function testFile(
+  raw: Raw,
+  offset: number,
+): Promise<{ readonly counters: HealthCounters; readonly landmarks: Landmarks }> {
+  const landmarks = new Landmarks();
   const tests = new HealthTests(raw.minEntropy);
   const noise = testedInOrder(raw, offset, tests);
   const buffer = new Uint8Array(READ_BYTES);
   for (let left = raw.needed; left > 0; left -= READ_BYTES) {
     const part = buffer.subarray(0, Math.min(READ_BYTES, left));
     await noise(part);
+    landmarks.update(part);
   }
   buffer.fill(0);
-  return tests.counters;
+  landmarks.wipe();
+  return { counters: tests.counters, landmarks };
 }
 
 async function startStream(raw: Raw): Promise<Tested> {

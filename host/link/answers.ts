@@ -1,5 +1,6 @@
 // Requests that are not answered yet, and who waits for them. An answer that nobody waits for is on the disk until somebody
-// asks; each is handed over first and forgotten then, so that a crash between gives it once more rather than never.
+// asks; each is handed over first and forgotten then, so that a crash between gives it once more rather than never. Where
+// answers are held, one that is handed over is on the disk as well, until whoever has it says that it is where it belongs.
 
 import { LinkFailure } from "./errors.ts";
 import { kept, type LinkLog, type LoggedRequest } from "./log.ts";
@@ -12,13 +13,16 @@ interface Waiter {
 
 export class Answers {
   readonly #log: LinkLog;
+  readonly #holds: boolean;
   /** By the id of the request. */
   readonly #waiters: Map<string, Waiter> = new Map();
-  /** Requests whose answers were handed over, while the disk is told. */
+  /** Requests whose answers were handed over, until the disk was told that they can be forgotten. */
   readonly #handed: Set<string> = new Set();
 
-  constructor(log: LinkLog) {
+  /** @param holds whether answers are kept until {@link forget} */
+  constructor(log: LinkLog, holds: boolean) {
     this.#log = log;
+    this.#holds = holds;
   }
 
   /** Whether somebody waits. */
@@ -47,13 +51,19 @@ export class Answers {
     if (answer === null) return this.wait(id);
     this.#handed.add(id);
     const text = await this.#log.read(answer);
-    this.#log.done(id, 0).then(
-      () => this.#handed.delete(id),
-      () => this.#handed.delete(id),
-    );
     const reply = decodeAnswer(text);
+    if (!this.#isHeld(reply)) this.forget(id).catch(() => {}); // It is handed over once more then.
     if (reply === null) throw new LinkFailure("BAD_ANSWER", { bytes: text.length });
     return answerOf({ ...reply, id });
+  }
+
+  /** The answer is where it belongs. @throws DriverError DISK_FULL, DISK_FAILED: then it is handed over once more, later */
+  async forget(id: string): Promise<void> {
+    try {
+      if (this.#log.requests.has(id)) await this.#log.done(id, 0);
+    } finally {
+      this.#handed.delete(id);
+    }
   }
 
   /**
@@ -68,7 +78,8 @@ export class Answers {
       await kept(this.#log.deliver(end));
       return null;
     }
-    if (!this.#waiters.has(request.id)) await kept(this.#log.keepAnswer(request.id, end, text));
+    const held = this.#isHeld(reply);
+    if (held || !this.#waiters.has(request.id)) await kept(this.#log.keepAnswer(request.id, end, text));
     // Somebody may have asked for it meanwhile.
     const waiter = this.#waiters.get(request.id);
     if (waiter !== undefined) {
@@ -76,6 +87,7 @@ export class Answers {
       this.#handed.add(request.id);
       if (reply === null) waiter.reject(new LinkFailure("BAD_ANSWER", { bytes: text.length }));
       else waiter.resolve({ ...reply, id: request.id });
+      if (held) return reply?.charged ?? 0n;
       await kept(this.#log.done(request.id, end));
       this.#handed.delete(request.id);
     }
@@ -92,6 +104,11 @@ export class Answers {
   failAll(error: unknown): void {
     for (const { reject } of this.#waiters.values()) reject(error);
     this.#waiters.clear();
+  }
+
+  /** What says that a service failed, or cannot be read, is worth nothing to anybody later. */
+  #isHeld(reply: ReturnType<typeof decodeAnswer>): boolean {
+    return this.#holds && reply !== null && reply.error === null;
   }
 
   #isTaken(id: string): boolean {

@@ -166,7 +166,10 @@ async function nextSlot({ device, log, onEvent }: Caller, info: ActiveInfo): Pro
       if (!isDeviceError(error, "SLOT_KEPT") && !isDeviceError(error, "SLOTS_EXHAUSTED")) throw error;
     }
   }
-  const next = await device.call(false);
+  const next = await device.call(false).catch((error: unknown) => {
+    if (!isDeviceError(error, "SLOTS_EXHAUSTED")) throw error;
+    throw new LinkFailure("SLOTS_EXHAUSTED", error.facts, error);
+  });
   if (log.refusals.slot !== next.slot) await log.refused({ slot: next.slot, count: 0, skips: 0 });
   return next.slotItem;
 }

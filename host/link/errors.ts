@@ -1,6 +1,6 @@
 // What can go wrong between a token and its server, each with what it means for the pad and for the money.
 
-import { type Kinds, type OlderNumber, TearpadError } from "../protocol/index.ts";
+import { type Kinds, type OlderNumber, type State, TearpadError } from "../protocol/index.ts";
 
 /** An address that was tried, and why it was no use. */
 export interface DeadAddress {
@@ -10,7 +10,8 @@ export interface DeadAddress {
 
 /** The errors of a link, and their facts. Money in minor units, sizes in bytes. */
 export interface LinkFacts {
-  NOT_A_TOKEN: Record<string, never>;
+  /** `state` of the device: an active one holds a pad of two people. */
+  NOT_A_TOKEN: { state: State };
   NO_ADDRESS: Record<string, never>;
   BAD_LINK_ADDRESS: { address: string };
   NO_ADDRESS_ANSWERED: { tried: readonly DeadAddress[] };
@@ -29,6 +30,7 @@ export interface LinkFacts {
   GIVEN_UP: { boxes: number; of: number };
   NEED_GRANT: { needed: number; room: number };
   PAD_EXHAUSTED: { needed: number; room: number };
+  SLOTS_EXHAUSTED: { slots: number };
 }
 export type LinkFailureCode = keyof LinkFacts;
 
@@ -48,11 +50,20 @@ const UNTOUCHED = "No pad bytes were used and no money was moved.";
 const KEPT =
   "What was sealed is kept on this disk and sent again as it is; nothing is used twice, and no request is charged twice.";
 
+/** What is said of a line that the other end has ended. */
+export const ENDED = "ended it";
+
 const ERRORS: Kinds<LinkFacts> = {
   NOT_A_TOKEN: {
-    message: () => "This device holds a pad of two people, not a token.",
+    message: ({ state }) =>
+      state === "active"
+        ? "This device holds a pad of two people, not a token."
+        : `This device is ${state}, and holds no token.`,
     pad: UNTOUCHED,
-    advice: "Use seal and open with it, or plug in a token that a server issued.",
+    advice: ({ state }) =>
+      state === "active"
+        ? "Use seal and open with it, or plug in a token that a server issued."
+        : "Plug in a token that a server issued, or have one issued into this device.",
   },
   NO_ADDRESS: {
     message: () => "The token carries no address of its server.",
@@ -68,7 +79,10 @@ const ERRORS: Kinds<LinkFacts> = {
     message: ({ tried }) =>
       `None of ${tried.length} addresses answered: ${tried.map(({ address, reason }) => `${address} (${reason})`).join(", ")}.`,
     pad: UNTOUCHED,
-    advice: "Check the network, or give another address of the server.",
+    advice: ({ tried }) =>
+      tried.some(({ reason }) => reason.endsWith(ENDED))
+        ? "Somebody is there and ended the line: is it the right server? It may have no room for another line: call again in a while, or ask its operator."
+        : "Check the network, or give another address of the server.",
   },
   CALL_REFUSED: {
     message: ({ refusals, linked }) =>
@@ -156,5 +170,10 @@ const ERRORS: Kinds<LinkFacts> = {
     message: ({ needed, room }) => `This needs ${needed} pad bytes and the token has ${room} left.`,
     pad: UNTOUCHED,
     advice: "Send less, or get a new token.",
+  },
+  SLOTS_EXHAUSTED: {
+    message: ({ slots }) => `All ${slots} calls that this token has were made.`,
+    pad: "The bytes that are left cannot begin another call. Its value is with the server: nothing of it is lost.",
+    advice: "Get a new token, and have the operator issue it into this one's account.",
   },
 };

@@ -37,7 +37,7 @@ import { Incoming } from "./incoming.ts";
 import { openLine } from "./line.ts";
 import { kept, LinkLog, type LoggedCall, type LoggedRequest } from "./log.ts";
 import { boxesFrom, Outgoing, stateCost } from "./outgoing.ts";
-import { type Answer, encodeRequest, newId, serviceOf } from "./request.ts";
+import { type Answer, askedIn, encodeRequest, newId } from "./request.ts";
 import type { Wire } from "./wire.ts";
 
 /** What a server takes from the tag to its first receipt. */
@@ -75,6 +75,11 @@ export interface LinkOptions {
    * and again each time that a lost link is made anew.
    */
   readonly cap?: bigint;
+  /**
+   * Answers stay on the disk, and are pending in the next link, until they are forgotten: for whoever has to bring them to
+   * where they belong. Not held are those that say that a service failed.
+   */
+  readonly holds?: boolean;
   /** How an address is reached: `tcp://host:port`, `ws://host:port` and `wss://host:port` when nothing is given. */
   readonly connect?: (address: string) => Promise<Transport>;
   readonly clock?: Clock;
@@ -87,7 +92,9 @@ export interface LinkOptions {
 export interface Pending {
   readonly id: string;
   readonly service: string;
-  /** The answer, which counts as handed over then. @throws as {@link Link.request} does */
+  /** Of the request, as it was given. */
+  readonly body: unknown;
+  /** The answer, which counts as handed over then, unless the link holds answers. @throws as {@link Link.request} does */
   answer(): Promise<Answer>;
 }
 
@@ -97,8 +104,11 @@ export interface Pending {
  *   DriverError for disk and device
  */
 export async function openLink(device: Device, options: LinkOptions): Promise<Link> {
-  const info = mustBeActive(await device.info());
-  if (info.side !== "low" || !isToken(info)) throw new LinkFailure("NOT_A_TOKEN", {});
+  const found = await device.info();
+  const { state } = found;
+  if (state === "blank" || state === "filling") throw new LinkFailure("NOT_A_TOKEN", { state });
+  const info = mustBeActive(found);
+  if (info.side !== "low" || !isToken(info)) throw new LinkFailure("NOT_A_TOKEN", { state });
   const value = await device.value();
   const log = await LinkLog.open(options.directory, info.serial);
   const link = new Link(device, info, value, log, options);
@@ -170,13 +180,14 @@ export class Link {
   #unanswered = false;
   #closing: Promise<Receipt> | null = null;
   #ended = false;
+  #logClosed: Promise<void> | null = null;
 
   constructor(device: Device, info: ActiveInfo, value: Value, log: LinkLog, options: LinkOptions) {
     this.#device = device;
     this.#info = info;
     this.#value = value;
     this.#log = log;
-    this.#answers = new Answers(log);
+    this.#answers = new Answers(log, options.holds === true);
     this.#options = options;
     this.#cap = options.cap ?? value.limit;
     this.#caller = {
@@ -223,10 +234,18 @@ export class Link {
     return Promise.all(
       this.#answers.pending.map(async (request) => ({
         id: request.id,
-        service: serviceOf(await this.#log.read(request.text)),
+        ...askedIn(await this.#log.read(request.text)),
         answer: () => this.#claim(request),
       })),
     );
+  }
+
+  /**
+   * In a link that holds answers: this one is where it belongs. Also when the link is closed, until it is abandoned.
+   * @throws DriverError DISK_FULL, DISK_FAILED: then it is pending once more in the next link
+   */
+  forget({ id }: Pick<Answer, "id">): Promise<void> {
+    return this.#answers.forget(id);
   }
 
   /** Allows so much more to be debited. Above the owner's limit the device wants its button. */
@@ -236,7 +255,8 @@ export class Link {
   }
 
   /**
-   * Ends the link and returns the server's final receipt. What is not answered by then stays for the next link.
+   * Ends the link and returns the server's final receipt. What is not answered by then stays for the next link. One that
+   * holds answers still takes what is to be forgotten, and is abandoned then.
    * @throws LinkFailure LINK_LOST when the final receipt could not be had; the link is closed all the same
    */
   close(): Promise<Receipt> {
@@ -255,6 +275,11 @@ export class Link {
 
   /** Lets the link go as it is, without a word to the server: what is under way stays for the next one. */
   async abandon(): Promise<void> {
+    await this.#end();
+    await this.#closeLog();
+  }
+
+  async #end(): Promise<void> {
     this.#ended = true;
     this.#closing ??= Promise.reject(new LinkFailure("LINK_CLOSED", {}));
     this.#closing.catch(() => {}); // Whoever closes it gets it.
@@ -262,7 +287,14 @@ export class Link {
     await this.#disconnect();
     this.#nudge();
     await this.#driving;
-    await this.#log.close();
+  }
+
+  #closeLog(): Promise<void> {
+    this.#logClosed ??= this.#log
+      .tidy({ whole: true })
+      .catch(() => {}) // It is only larger than it need be.
+      .then(() => this.#log.close());
+    return this.#logClosed;
   }
 
   async #close(): Promise<Receipt> {
@@ -273,8 +305,8 @@ export class Link {
       if (this.#receipt === null) throw new LinkFailure("LINK_LOST", { reason: "no receipt came" });
       return this.#receipt;
     } finally {
-      await this.#log.tidy({ whole: true }).catch(() => {}); // It is only larger than it need be.
-      await this.abandon();
+      await this.#end();
+      if (this.#options.holds !== true) await this.#closeLog();
     }
   }
 

@@ -225,9 +225,12 @@ export class LinkLog {
     );
   }
 
-  /** Writes the file anew without what is not needed any more, when nothing is under way. */
+  /**
+   * Writes the file anew without what is not needed any more, when nothing is under way. Whole: also when answers are kept in
+   * it, or it is small. Nothing may be read from it then.
+   */
   tidy({ whole }: { whole: boolean } = { whole: false }): Promise<void> {
-    const tidied = this.#turn.then(() => this.#tidy(whole ? 0 : TIDY_BYTES));
+    const tidied = this.#turn.then(() => this.#tidy(whole));
     this.#turn = tidied.catch(() => {});
     return tidied;
   }
@@ -237,10 +240,17 @@ export class LinkLog {
     await this.#handle.close();
   }
 
-  async #tidy(from: number): Promise<void> {
-    if (this.requests.size > 0 || this.boxes.length > 0 || this.#queue.length > 0 || this.#size <= from) return;
+  async #tidy(whole: boolean): Promise<void> {
+    if (this.boxes.length > 0 || this.#queue.length > 0 || this.#size <= (whole ? 0 : TIDY_BYTES)) return;
+    if (this.requests.size > 0 && !whole) return;
     const { acknowledged, end, delivered, call, refusals } = this;
-    const bytes = recordBytes({ t: "base", acknowledged, end, delivered, call, refusals }, NOTHING);
+    const records = [recordBytes({ t: "base", acknowledged, end, delivered, call, refusals }, NOTHING)];
+    for (const { id, boxes, text, answer } of this.requests.values()) {
+      if (answer === null) return;
+      records.push(recordBytes({ t: "request", id, boxes }, await this.read(text)));
+      records.push(recordBytes({ t: "answer", id, down: 0 }, await this.read(answer)));
+    }
+    const bytes = Buffer.concat(records);
     if (bytes.length >= this.#size) return;
     await onDisk(this.path, bytes.length, async () => {
       const temporary = `${this.path}.new`;
@@ -255,8 +265,10 @@ export class LinkLog {
       }
       const old = this.#handle;
       this.#handle = handle;
-      this.#size = bytes.length;
       await old.close();
+      this.requests.clear();
+      this.#size = 0;
+      await this.#replay();
       await syncDirectory(dirname(this.path));
     });
   }

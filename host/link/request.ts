@@ -37,8 +37,9 @@ export function encodeRequest(id: string, service: string, body: unknown): Uint8
 }
 
 /** What the text of a request asks. */
-export function serviceOf(text: Uint8Array): string {
-  return (decode(text) as { service: string }).service;
+export function askedIn(text: Uint8Array): { readonly service: string; readonly body: unknown } {
+  const { service, body } = decode(text) as { service: string; body: unknown };
+  return { service, body };
 }
 
 /** The answer in a text, or null when that is none. Its id is null when the server could not read the request. */

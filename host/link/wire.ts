@@ -2,7 +2,7 @@
 
 import type { Clock } from "../driver/index.ts";
 import { ItemReader, type LinkItem } from "../protocol/index.ts";
-import { LinkFailure } from "./errors.ts";
+import { ENDED, LinkFailure } from "./errors.ts";
 import type { Line } from "./line.ts";
 
 /** With so much waiting the line is asked to wait, and to go on when it is less than half. */
@@ -31,7 +31,7 @@ export class Wire {
     this.#clock = clock;
     this.#mostBytes = padLength + PAUSE_BYTES;
     line.onData((bytes) => this.#hear(bytes));
-    line.onClose((reason) => this.#finish(`${address} ended it`, reason));
+    line.onClose((reason) => this.#finish(`${address} ${ENDED}`, reason));
   }
 
   /** The next item, in order. @throws LinkFailure LINK_LOST, also when there is none within so many milliseconds */

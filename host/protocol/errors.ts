@@ -180,7 +180,10 @@ const ERRORS: { readonly [C in DeviceErrorCode]: DeviceKind<DeviceFacts[C]> } = 
     facts: (detail) => ({ state: stateName(detail) }),
     message: ({ state }) => `The device does not do this in its state "${state}".`,
     pad: UNTOUCHED,
-    advice: "A blank device, or one whose fill was interrupted, is filled first; one that is active cannot be filled.",
+    advice: ({ state }) =>
+      state === "filling"
+        ? 'If it never held a pad, its fill was interrupted: fill it anew. If it did, look first: a fill destroys what lies there, and "tearpad image inspect" of its image or of its chip says whether that is a pad.'
+        : "A blank device is filled first; one that is active cannot be filled.",
   },
   FAULTY: {
     number: 7,

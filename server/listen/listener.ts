@@ -3,6 +3,9 @@
 import type { AddressInfo, Server, Socket } from "node:net";
 import { TokenError } from "../token/index.ts";
 
+/** How long the other side may take to close a line that has ended, whatever it sends meanwhile. */
+export const LINGER_MS = 2000;
+
 export interface Listener {
   /** Where it is reached, with the port that it got. */
   readonly address: string;

@@ -2,10 +2,7 @@
 
 import { createServer, type Socket } from "node:net";
 import type { Door } from "./door.ts";
-import { type Listener, listening } from "./listener.ts";
-
-/** How long the other side may take to close a line that has ended. */
-const LINGER_MS = 2000;
+import { LINGER_MS, type Listener, listening } from "./listener.ts";
 
 /** Listens at an address; port 0 is any that is free. @throws TokenError ADDRESS_IN_USE, LISTEN_FAILED */
 export function listenTcp(door: Door, host: string, port: number): Promise<Listener> {
@@ -17,8 +14,13 @@ function serve(door: Door, socket: Socket): void {
   const link = door.admit({
     send: (bytes) => socket.write(bytes),
     end: () => {
+      // To one that was told nothing nothing is still on its way.
+      if (socket.bytesWritten === 0) {
+        socket.destroy();
+        return;
+      }
       socket.end();
-      socket.setTimeout(LINGER_MS, () => socket.destroy());
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
       socket.resume(); // What still comes is dropped: unread it would take the last bytes with it.
     },
     flow: (on) => (on ? socket.resume() : socket.pause()),

@@ -1,5 +1,5 @@
 // Why a service did not serve. The code and the sentence go to the token's owner, sealed; a failing service changed
-// nothing and charges no fee. What a body said (names, texts, bytes) is never in one.
+// nothing and costs nothing. What a body said (names, texts, bytes) is never in one.
 
 import { type Kind, TearpadError } from "../../host/protocol/index.ts";
 
@@ -47,7 +47,7 @@ export function isServiceError<C extends ServiceErrorCode>(error: unknown, code:
 /** What is said of each; what it means for the pad is the same for all of them. */
 type Kinds<AllFacts> = { readonly [C in keyof AllFacts]: Omit<Kind<AllFacts[C]>, "pad"> };
 
-const NOT_CHARGED = "The boxes of the request are used and paid for; the service charges no fee and changed nothing.";
+const NOT_CHARGED = "The boxes of the request are used; nothing is charged, and the service changed nothing.";
 
 const ERRORS: Kinds<ServiceFacts> = {
   BAD_BODY: {

@@ -1,8 +1,12 @@
 // The service `store` (communication): keeps files for a token and gives them back, part by part. Parts and names lie
-// encrypted in the database. A file is there when its last part is: until then, what was under its name stays as it was.
+// encrypted in the database. A file is there when its last part is: until then, what was under its name stays as it was. What was
+// begun can be gone on with, by whoever knows that it is the same file: its digest grows with each part.
 //   { action: "put", name, offset, bytes, end } → { size }              end: true with the last part
 //   { action: "get", name, offset, length }     → { bytes, size, version }   another version: begin again
-//   { action: "list" }                          → { files: [{ name, size }], used, quota }
+//   { action: "list" }                          → { files: [{ name, size }], begun: [{ name, size }], used, quota }
+//   { action: "look", name }                    → { size, whole, parts, digest }   of what was begun, or else is there, or size 0:
+//                                                 the lengths of its parts, and H(… H(H(first part) ‖ second part) … ‖ last part)
+//                                                 with SHA-256
 //   { action: "drop", name }                    → {}                    also what was begun and not ended
 
 import { createHash } from "node:crypto";
@@ -32,7 +36,7 @@ interface Get {
   readonly offset: number;
   readonly length: number;
 }
-type Body = Put | Get | { readonly action: "list" } | { readonly action: "drop"; readonly name: string };
+type Body = Put | Get | { readonly action: "list" } | { readonly action: "drop" | "look"; readonly name: string };
 
 /** The owner's own words, which nobody else sees. */
 const name: z.ZodType<string> = z.string().regex(/^[^\p{Cc}]{1,100}$/u);
@@ -53,7 +57,7 @@ const schema: z.ZodType<Body> = z.discriminatedUnion("action", [
     length: count(1, PART_BYTES),
   }),
   z.strictObject({ action: z.literal("list") }),
-  z.strictObject({ action: z.literal("drop"), name }),
+  z.strictObject({ action: z.enum(["drop", "look"]), name }),
 ]);
 
 interface File {
@@ -62,8 +66,13 @@ interface File {
   readonly size: number;
   /** 0 until its last part is there. */
   readonly whole: 0 | 1;
+  /** Its digest, encrypted: in clear it would tell a guess of what is in the file. Or what an earlier release wrote there. */
   readonly version: Uint8Array;
 }
+
+/** A version as it is told, and as an earlier release wrote it. */
+const VERSION_BYTES = 8;
+const NONE: Uint8Array = new Uint8Array(0);
 
 /** See the head of this file. */
 export class Files implements PromptService<Body> {
@@ -110,10 +119,12 @@ export class Files implements PromptService<Body> {
         return this.#list(context);
       case "drop":
         return this.#drop(context, body.name);
+      case "look":
+        return this.#look(context, body.name);
     }
   }
 
-  #put({ store, token, requestKey }: ServiceContext, put: Put): Served {
+  #put({ store, token }: ServiceContext, put: Put): Served {
     const { db } = store;
     const files = this.#files({ store, token });
     const old = files.find((file) => file.name === put.name && file.whole === 1);
@@ -130,7 +141,8 @@ export class Files implements PromptService<Body> {
       throw new ServiceError("LIMIT", { what: "files", most: MOST_FILES });
     }
 
-    const version = createHash("sha256").update(requestKey).digest().subarray(0, 8);
+    const before = begun === undefined ? NONE : this.#digestOf(begun);
+    const version = this.#atRest.seal(createHash("sha256").update(before).update(put.bytes).digest());
     const id = begun?.id ?? this.#begin({ store, token }, put.name, version);
     const size = put.offset + put.bytes.length;
     db.prepare("INSERT INTO file_part (file, start, length, sealed) VALUES (?, ?, ?, ?)").run(
@@ -158,13 +170,30 @@ export class Files implements PromptService<Body> {
       const part = this.#atRest.open(sealed);
       answer.set(part.subarray(Math.max(0, offset - start), end - start), Math.max(0, start - offset));
     }
-    return { body: { bytes: answer, size: file.size, version: file.version } };
+    return { body: { bytes: answer, size: file.size, version: this.#digestOf(file).subarray(0, VERSION_BYTES) } };
   }
 
   #list(context: ServiceContext): Served {
     const files = this.#files(context);
-    const whole = files.filter((file) => file.whole === 1).map(({ name, size }) => ({ name, size }));
-    return { body: { files: whole, used: sizeOf(files), quota: this.#quota } };
+    const those = (whole: 0 | 1) =>
+      files.filter((file) => file.whole === whole).map(({ name, size }) => ({ name, size }));
+    return { body: { files: those(1), begun: those(0), used: sizeOf(files), quota: this.#quota } };
+  }
+
+  #look(context: ServiceContext, name: string): Served {
+    const [file] = this.#files(context)
+      .filter((found) => found.name === name)
+      .sort((one, other) => one.whole - other.whole);
+    if (file === undefined) return { body: { size: 0, whole: false, parts: [], digest: NONE } };
+    const parts = context.store.db
+      .prepare<[number], number>("SELECT length FROM file_part WHERE file = ? ORDER BY start")
+      .pluck()
+      .all(file.id);
+    return { body: { size: file.size, whole: file.whole === 1, parts, digest: this.#digestOf(file) } };
+  }
+
+  #digestOf({ version }: File): Uint8Array {
+    return version.length === VERSION_BYTES ? version : new Uint8Array(this.#atRest.open(version));
   }
 
   #drop(context: ServiceContext, name: string): Served {

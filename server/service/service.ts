@@ -4,7 +4,7 @@
 //   the fee and the sealed answer become durable together, or none of them does;
 // - a slow service works outside of any transaction: a hold of the most that it may cost comes first, and is posted with
 //   the answer, or voided.
-// A service that throws a ServiceError changes nothing and charges no fee. A service learns the number of a pad and
+// A service that throws a ServiceError changes nothing and costs nothing. A service learns the number of a pad and
 // nothing else about its owner; fields that a schema does not name are refused, so that nobody stores what identifies.
 
 import type * as z from "zod";

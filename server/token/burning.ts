@@ -78,12 +78,12 @@ export class Burning {
   }
 
   #burn(): void {
-    const { store, vault, log } = this.#server;
+    const { store, vault, seldom } = this.#server;
     const pads = this.#takeUp();
     try {
       if (vault.pending() > 0) pads.push(...this.#flush());
     } catch (error) {
-      log.error({ err: error }, "used pad bytes wait to be burned");
+      seldom.error(error, "used pad bytes wait to be burned");
     }
     // A note that stays costs the next start a look, and nothing else.
     if (pads.length > 0) store.commit(() => this.#forget(pads)).catch(() => {});

@@ -116,7 +116,15 @@ const schema = z.strictObject({
       quota: count(0, Number.MAX_SAFE_INTEGER, 64 * MIB),
       /** Folder of the service software. */
       software: z.string().optional(),
-      goods: z.array(z.strictObject({ item: z.string(), asset: code, price: money })).default([]),
+      goods: z
+        .array(
+          z.strictObject({
+            item: z.string().regex(/^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/),
+            asset: code,
+            price: money,
+          }),
+        )
+        .default([]),
       compute: z
         .strictObject({
           programs: z.string().optional(),
@@ -126,7 +134,7 @@ const schema = z.strictObject({
         })
         .prefault({}),
       /** What the market keeps of a price, thousandths. */
-      commission: money.default(0n),
+      commission: money.refine((share) => share <= 1000n, "at most 1000, which is all of a price").default(0n),
     })
     .prefault({}),
 });
@@ -164,10 +172,18 @@ function checkConfig(path: string, value: unknown): Config {
     }
     throw new TokenError("CONFIG_INVALID", { path, at, problem: issue.message });
   }
+  const refused = (at: string, problem: string) => new TokenError("CONFIG_INVALID", { path, at, problem });
+  const items = new Set<string>();
+  for (const [i, { item, asset }] of read.data.services.goods.entries()) {
+    const at = `services.goods.${i}`;
+    if (read.data.assets[asset] === undefined) throw refused(at, `there is no asset "${asset}"`);
+    if (items.has(item)) throw refused(at, `"${item}" is there already`);
+    items.add(item);
+  }
   const tariffs = new Map<string, Tariff>();
   for (const [tariffName, { services, ...rest }] of Object.entries(read.data.tariffs)) {
     const tariff: Tariff = { name: tariffName, ...rest, services: new Map(Object.entries(services)) };
-    const wrong = (problem: string) => new TokenError("CONFIG_INVALID", { path, at: `tariffs.${tariffName}`, problem });
+    const wrong = (problem: string) => refused(`tariffs.${tariffName}`, problem);
     if (read.data.assets[tariff.asset] === undefined) throw wrong(`there is no asset "${tariff.asset}"`);
     if (tariff.rate === 0n) throw wrong("a rate is above zero");
     const fees = [tariff.perBox, tariff.perKiB, tariff.perSecond, ...tariff.services.values()];
@@ -175,6 +191,30 @@ function checkConfig(path: string, value: unknown): Config {
     tariffs.set(tariffName, tariff);
   }
   return { ...read.data, tariffs };
+}
+
+/**
+ * Whether a server can be run by this configuration: it sells services that there are, and the tokens that it has have tariffs.
+ * @throws TokenError CONFIG_INVALID
+ */
+export function checkOffers(
+  path: string,
+  { tariffs }: Config,
+  services: readonly { readonly name: string }[],
+  sold: readonly { readonly tariff: string; readonly asset: string }[],
+): void {
+  const names = new Set(services.map(({ name }) => name));
+  const refused = (at: string, problem: string) => new TokenError("CONFIG_INVALID", { path, at, problem });
+  for (const { name: tariff, services: offered } of tariffs.values()) {
+    for (const name of offered.keys()) {
+      if (!names.has(name)) throw refused(`tariffs.${tariff}.services.${name}`, "there is no such service");
+    }
+  }
+  for (const { tariff, asset } of sold) {
+    const now = tariffs.get(tariff);
+    if (now === undefined) throw refused(`tariffs.${tariff}`, "it is missing, and tokens have it");
+    if (now.asset !== asset) throw refused(`tariffs.${tariff}.asset`, `tokens have this tariff in ${asset}`);
+  }
 }
 
 /** What a new server begins with. */

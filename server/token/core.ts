@@ -4,6 +4,7 @@
 // Whatever leaves was made durable first, in this order: the database, then the limits log, then the line. So a crash never
 // leaves a limit ahead of the books, and limits that are ahead tell that an older database was put back.
 
+import type { Statement } from "better-sqlite3";
 import type { Logger } from "pino";
 import type { Engine } from "../../host/engine/index.ts";
 import type { Clock } from "../clock.ts";
@@ -20,6 +21,7 @@ import { type Pad, Pads } from "./pads.ts";
 import { Parts } from "./parts.ts";
 import type { ReceiptKey } from "./receipt.ts";
 import { Requests } from "./requests.ts";
+import { Seldom } from "./seldom.ts";
 import { Tags } from "./tags.ts";
 import type { Tariff } from "./tariff.ts";
 
@@ -46,6 +48,8 @@ export interface Seated {
   displace(): void;
   /** There may be boxes to send, or a new balance to tell. */
   nudge(): void;
+  /** What may still be debited in it. */
+  readonly budget: bigint;
 }
 
 /** A pad in use: its link, and the work of slow services. */
@@ -71,6 +75,7 @@ export class TokenServer {
   readonly config: Config;
   readonly services: ReadonlyMap<string, Service>;
   readonly log: Logger;
+  readonly seldom: Seldom;
   readonly atRest: AtRest;
   readonly receipts: ReceiptKey;
   readonly pads: Pads;
@@ -88,6 +93,9 @@ export class TokenServer {
   /** Notes of this transaction; behind the settled ones are those of the work that runs. */
   readonly #notes: LimitEntry[] = [];
   #settledNotes = 0;
+  readonly #refuse: Statement;
+  /** Whether a call was refused in this transaction. */
+  #refused = false;
   /** Whether the limits were synced behind this transaction, and how that failed. */
   #synced = false;
   #unsynced: { readonly reason: unknown } | null = null;
@@ -104,6 +112,7 @@ export class TokenServer {
     this.config = parts.config;
     this.services = new Map(services.map((service) => [service.name, service]));
     this.log = parts.log;
+    this.seldom = new Seldom(parts.log, parts.clock);
     this.atRest = parts.atRest;
     this.receipts = parts.receipts;
     this.pads = new Pads(store);
@@ -112,6 +121,7 @@ export class TokenServer {
     this.parts = new Parts(store, this.atRest);
     this.requests = new Requests(store);
     this.burning = new Burning(this);
+    this.#refuse = store.db.prepare("UPDATE refusal SET count = count + 1");
     store.remember({
       write: () => {},
       settle: () => this.#settle(),
@@ -148,6 +158,12 @@ export class TokenServer {
    */
   note({ name, heard, up, down, split, receipt }: Pad): void {
     this.#notes.push({ pad: name, heard, up, down, split, receipt });
+  }
+
+  /** Has the work that runs wait for the same of the disk as one that welcomes a call: a call was refused. */
+  refuse(): void {
+    this.#refuse.run();
+    this.#refused = true;
   }
 
   /**
@@ -218,6 +234,7 @@ export class TokenServer {
       this.#synced = false;
       this.#settle();
       for (const note of this.#notes) this.limits.note(note);
+      if (this.#refused) this.limits.repeat();
       this.#forgetNotes();
       return;
     }
@@ -229,6 +246,7 @@ export class TokenServer {
   #forgetNotes(): void {
     this.#notes.length = 0;
     this.#settledNotes = 0;
+    this.#refused = false;
   }
 
   seat(pad: number): Seat | undefined {
@@ -285,8 +303,7 @@ export class TokenServer {
         this.pads.retired(name);
       }
     } catch (error) {
-      if (!isVaultError(error, "VAULT_BUSY"))
-        this.log.error({ err: error }, "the twin of a cancelled token is still there");
+      if (!isVaultError(error, "VAULT_BUSY")) this.seldom.error(error, "the twin of a cancelled token is still there");
     }
   }
 

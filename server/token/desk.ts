@@ -1,5 +1,6 @@
 // The desk: a tag comes in, and a welcome goes out, or nothing that can be told from one (SPEC section 13). Who calls does
-// not say which token it is; the tag finds it, and is compared in full, in constant time.
+// not say which token it is; the tag finds it, and is compared in full, in constant time. What is refused, and what fails,
+// waits for the disk as long as what is welcomed: a slow disk, or a full one, tells nobody which tags are known.
 
 import { timingSafeEqual } from "node:crypto";
 import { encodeWelcome, slotOffset, WELCOME_AT } from "../../host/protocol/index.ts";
@@ -22,12 +23,28 @@ export interface Welcomed {
 const TAG_BYTES = 16;
 const found = new Uint8Array(TAG_BYTES);
 
-/** Answers a call. Null: refused, whatever the reason. The welcome is durable when this resolves. */
+/** Answers a call. Null: refused, whatever the reason, an error included. The welcome is durable when this resolves. */
 export async function answerCall(server: TokenServer, tag: Uint8Array): Promise<Welcomed | null> {
-  // What is refused takes part in a group like what is welcomed, so that both wait for the same disk.
-  const welcomed = await server.commit(() => welcome(server, tag));
-  welcomed?.turn?.afterwards();
-  return welcomed;
+  let fell = false;
+  try {
+    const welcomed = await server.commit(() => {
+      try {
+        const found = welcome(server, tag);
+        if (!found?.turn) server.refuse();
+        return found;
+      } catch (error) {
+        fell = true;
+        throw error;
+      }
+    });
+    welcomed?.turn?.afterwards();
+    return welcomed;
+  } catch (error) {
+    server.seldom.error(error, "a call was refused because of an error");
+    // It fell out of its group, and has waited for nothing.
+    if (fell) await server.commit(() => server.refuse()).catch(() => {});
+    return null;
+  }
 }
 
 function welcome(server: TokenServer, tag: Uint8Array): Welcomed | null {

@@ -8,6 +8,8 @@ export interface TokenFacts {
   SERVER_EXISTS: { directory: string };
   SERVER_MISSING: { directory: string };
   SERVER_BUSY: { directory: string };
+  SERVER_NOT_MADE: { directory: string; reason: string };
+  SERVER_FORBIDDEN: { directory: string; reason: string };
   CONFIG_UNREADABLE: { path: string; reason: string };
   CONFIG_UNKNOWN_KEY: { path: string; key: string };
   CONFIG_INVALID: { path: string; at: string; problem: string };
@@ -17,6 +19,8 @@ export interface TokenFacts {
   TOKEN_EXISTS: { name: string };
   TOKEN_STATE: { name: string; state: PadState; needed: string };
   TOKEN_TIED: { name: string };
+  TOKEN_NOT_TIED: { name: string };
+  TOKEN_IN_DOUBT: { name: string };
   TARIFF_UNKNOWN: { tariff: string };
   BAD_PRICE: { price: string };
   BAD_LISTEN_ADDRESS: { address: string };
@@ -49,6 +53,16 @@ const ERRORS: Kinds<TokenFacts> = {
     message: ({ directory }) => `Another process serves ${directory}.`,
     pad: UNTOUCHED,
     advice: "One process serves a directory. The operator's commands work beside it.",
+  },
+  SERVER_NOT_MADE: {
+    message: ({ directory, reason }) => `No server could be made in ${directory} (${reason}).`,
+    pad: "What was made of it is gone again.",
+    advice: "Choose a directory that this user may write to, on a disk that has room.",
+  },
+  SERVER_FORBIDDEN: {
+    message: ({ directory, reason }) => `This user may not use the server in ${directory} (${reason}).`,
+    pad: UNTOUCHED,
+    advice: "Be the user that the directory belongs to, or mend its rights and those of what is in it.",
   },
   CONFIG_UNREADABLE: {
     message: ({ path, reason }) => `The configuration ${path} cannot be read: ${reason}.`,
@@ -95,6 +109,18 @@ const ERRORS: Kinds<TokenFacts> = {
     pad: UNTOUCHED,
     advice: "Issue a new token, into the same account if its value is to be together with that of the old one.",
   },
+  TOKEN_NOT_TIED: {
+    message: ({ name }) => `The value of token "${name}" is money: it does not end with its pad.`,
+    pad: UNTOUCHED,
+    advice: "Cancel it without that. Its value stays in its account, for another token to be issued into.",
+  },
+  TOKEN_IN_DOUBT: {
+    message: ({ name }) =>
+      `The books of token "${name}" are in doubt: what is paid in may be in its device's receipt already.`,
+    pad: UNTOUCHED,
+    advice:
+      "Wait for its call, which usually ends that, or say what is right with `tearpad token resolve`. Then look at its statement and pay in what is missing.",
+  },
   TARIFF_UNKNOWN: {
     message: ({ tariff }) => `The configuration has no tariff "${tariff}".`,
     pad: UNTOUCHED,
@@ -103,7 +129,7 @@ const ERRORS: Kinds<TokenFacts> = {
   BAD_PRICE: {
     message: ({ price }) => `A token cannot be sold for ${price}.`,
     pad: UNTOUCHED,
-    advice: "Give a price above zero, in whole minor units.",
+    advice: "Give a price above zero, in whole minor units, that with the tariff's rate the books can hold.",
   },
   BAD_LISTEN_ADDRESS: {
     message: ({ address }) => `"${address}" is no address to listen at.`,

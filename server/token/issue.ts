@@ -3,9 +3,10 @@
 
 import { randomBytes } from "node:crypto";
 import { firstSplitOfToken, type PadShape, slotsAtIssue, type TokenParameters } from "../../host/protocol/index.ts";
-import type { AccountId } from "../ledger/index.ts";
+import { type AccountId, MOST } from "../ledger/index.ts";
 import { isVaultError, type PadWriter } from "../vault/index.ts";
 import type { TokenServer } from "./core.ts";
+import { mustNotBeInDoubt } from "./doubt.ts";
 import { TokenError } from "./errors.ts";
 import type { Tariff } from "./tariff.ts";
 import { cancelToken } from "./tokens.ts";
@@ -48,7 +49,7 @@ export class Issue {
   readonly #writer: PadWriter;
   #state: "writing" | "finished" | "discarded" = "writing";
 
-  /** @throws TokenError BAD_PRICE, TARIFF_UNKNOWN, TOKEN_EXISTS; LedgerError; VaultError */
+  /** @throws TokenError BAD_PRICE, TARIFF_UNKNOWN, TOKEN_IN_DOUBT, TOKEN_EXISTS; LedgerError; VaultError */
   constructor(server: TokenServer, order: Order) {
     const { padLength, burnUnit, price, account, limit = 0n } = order;
     if (typeof price !== "bigint" || price <= 0n) throw new TokenError("BAD_PRICE", { price: `${price}` });
@@ -58,7 +59,9 @@ export class Issue {
     this.#value = price * this.#tariff.rate;
     this.#shape = { padLength, burnUnit, slots: { low: slotsAtIssue(padLength), high: 0 } };
     const { asset } = this.#tariff;
+    if (account !== undefined) mustNotBeInDoubt(server, account);
     const before = account === undefined ? 0n : server.ledger.balance(account).balance;
+    if (before + this.#value > MOST) throw new TokenError("BAD_PRICE", { price: `${price}` });
     const padId = randomBytes(16);
     this.name = padId.subarray(0, NAME_BYTES).toString("hex");
     // The twin of a token that was cancelled is gone, and the books know it still.
@@ -97,8 +100,12 @@ export class Issue {
    */
   finish(): string {
     this.#writer.finish();
+    const { limits, store } = this.#server;
     try {
-      this.#server.store.transact(() => this.#book());
+      // So that books which are put back from before it can be told to lack it.
+      limits.note({ pad: this.name, heard: 0, up: 0, down: 0, split: this.parameters.firstSplit, receipt: 1 });
+      limits.sync();
+      store.transact(() => this.#book());
     } catch (error) {
       this.#server.vault.retire(this.name);
       throw error;

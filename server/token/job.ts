@@ -102,7 +102,12 @@ async function commitAnswer(
         server.requests.lose(job.request);
         ends = true;
       }
-      if (ends) lastReceipt(turn);
+      if (ends) receiptIfRoom(turn, true);
+      else if (turn.pad.receipt !== job.receipt) {
+        // A later link got a receipt that does not know of this debit, and the newest one has to.
+        turn.budget = seat?.link?.budget ?? 0n;
+        receiptIfRoom(turn, false);
+      }
       turn.write();
       return { turn, ends };
     })
@@ -117,9 +122,9 @@ async function commitAnswer(
   return { pad: turn.pad, budget: turn.budget, balance: turn.balance, ends };
 }
 
-function lastReceipt(turn: Turn): void {
+function receiptIfRoom(turn: Turn, ends: boolean): void {
   try {
-    turn.receipt(true);
+    turn.receipt(ends);
   } catch (error) {
     if (!(error instanceof NoRoom)) throw error;
   }

@@ -107,6 +107,10 @@ export class Link implements Seated {
     return this.#state === "linked";
   }
 
+  get budget(): bigint {
+    return this.#talk.budget;
+  }
+
   /** When the line began, and when it last brought something, in the server's time. */
   get began(): number {
     return this.#began;

@@ -68,7 +68,13 @@ export class Pads {
   readonly #select: Statement<[number], Row>;
   readonly #named: Statement<[string], Row>;
   readonly #page: Statement<[number], Row>;
+  readonly #sold: Statement<[], { tariff: string; asset: string }>;
   readonly #sharing: Statement<[number], number>;
+  readonly #doubted: Statement<[number], string>;
+  readonly #doubt: Statement<[number], { stood: string; aside: number | null }>;
+  readonly #beginDoubt: Statement;
+  readonly #setAside: Statement;
+  readonly #endDoubt: Statement;
   readonly #toRetire: Statement<[], string>;
   readonly #retired: Statement;
   readonly #insert: Statement;
@@ -86,7 +92,16 @@ export class Pads {
     this.#select = db.prepare<[number], Row>("SELECT * FROM pad WHERE pad = ?");
     this.#named = db.prepare<[string], Row>("SELECT * FROM pad WHERE name = ?");
     this.#page = db.prepare<[number], Row>("SELECT * FROM pad WHERE pad > ? ORDER BY pad LIMIT 1000");
-    this.#sharing = db.prepare<[number], number>("SELECT count(*) FROM pad WHERE account = ?").pluck();
+    this.#sold = db.prepare("SELECT DISTINCT tariff, asset FROM pad WHERE state <> 'cancelled'");
+    const sharers = "FROM pad WHERE account = ? AND state <> 'cancelled'";
+    this.#sharing = db.prepare<[number], number>(`SELECT count(*) ${sharers}`).pluck();
+    this.#doubted = db.prepare<[number], string>(`SELECT name ${sharers} AND in_doubt = 1`).pluck();
+    this.#doubt = db.prepare("SELECT stood, aside FROM doubt WHERE pad = ?");
+    this.#beginDoubt = db.prepare(
+      "INSERT INTO doubt (pad, stood) VALUES (?, ?) ON CONFLICT (pad) DO UPDATE SET stood = excluded.stood",
+    );
+    this.#setAside = db.prepare("UPDATE doubt SET aside = ? WHERE pad = ?");
+    this.#endDoubt = db.prepare("DELETE FROM doubt WHERE pad = ?");
     this.#toRetire = db.prepare<[], string>("SELECT name FROM pad WHERE state = 'cancelled' AND retired = 0").pluck();
     this.#retired = db.prepare("UPDATE pad SET retired = 1 WHERE name = ?");
     this.#insert = db.prepare(
@@ -129,9 +144,44 @@ export class Pads {
     }
   }
 
-  /** How many pads an account has. */
+  /** The tariffs that tokens have, those aside that were cancelled, and the assets that they had then. */
+  sold(): { readonly tariff: string; readonly asset: string }[] {
+    return this.#sold.all();
+  }
+
+  /** How many pads an account has, those aside that were cancelled. */
   sharing(account: AccountId): number {
     return this.#sharing.get(account)!;
+  }
+
+  /** The name of a pad of this account whose books are in doubt. */
+  doubted(account: AccountId): string | undefined {
+    return this.#doubted.get(account);
+  }
+
+  /** Keeps what the account of a pad had when its books came to be in doubt. */
+  doubt(pad: number, stood: bigint): void {
+    this.#beginDoubt.run(pad, `${stood}`);
+  }
+
+  /** What the account of a pad in doubt had. */
+  stood(pad: number): bigint {
+    return BigInt(this.#doubt.get(pad)!.stood);
+  }
+
+  /** Keeps where earnings of a pad in doubt were put. */
+  setAside(pad: number, account: AccountId): void {
+    this.#setAside.run(account, pad);
+  }
+
+  /** Where earnings of a pad wait for the operator's word. */
+  aside(pad: number): AccountId | null {
+    return this.#doubt.get(pad)?.aside ?? null;
+  }
+
+  /** Nothing of a pad is in doubt any more. */
+  endDoubt(pad: number): void {
+    this.#endDoubt.run(pad);
   }
 
   /** Cancelled pads whose twin is still there. */

@@ -12,10 +12,9 @@ import {
   slotOffset,
   upBase,
 } from "../../host/protocol/index.ts";
-import { isLedgerError } from "../ledger/index.ts";
 import type { TokenServer } from "./core.ts";
+import { reconcile } from "./doubt.ts";
 import { loseRequest, repeat } from "./serve.ts";
-import { isTied } from "./tariff.ts";
 import { NoRoom, Turn } from "./turn.ts";
 
 /** Where the marks of up jump, and to which box of a run. */
@@ -48,6 +47,7 @@ export function acceptReady(server: TokenServer, number: number, call: number, i
   const ready = decodeReady(text);
   text.fill(0);
   if (ready === null || !isPossible(turn, call, ready)) return null;
+  const { up } = pad;
   const jump = jumpAt(turn, ready);
   if (jump === "impossible") return null;
 
@@ -59,7 +59,7 @@ export function acceptReady(server: TokenServer, number: number, call: number, i
   }
   turn.budget = ready.cap;
   turn.release(ready.down);
-  reconcile(turn, ready);
+  reconcile(turn, ready, up);
   answerAgain(turn);
   answerUnknown(turn);
   const { addresses } = server.config;
@@ -138,32 +138,4 @@ export function makeJump({ pad, server }: Turn, { next, number }: Jump): boolean
   }
   pad.up = next;
   return true;
-}
-
-/**
- * An older database was put back, and the limits say so: the receipt that the device brings is newer than these books. If it
- * is the newest that was ever made, the books follow it and the doubt is over. Otherwise the operator decides.
- */
-function reconcile(turn: Turn, { receipt }: Ready): void {
-  const { pad, server } = turn;
-  if (!pad.inDoubt) return;
-  if (isTied(turn.tariff)) {
-    pad.inDoubt = false; // Its value is a function of marks, and those are right.
-    return;
-  }
-  if (receipt.sequence <= pad.booked || server.pads.sharing(pad.account) > 1) return;
-  const { balance } = turn.balance;
-  const account = server.account("correction", pad.asset);
-  const [from, to] = receipt.balance < balance ? [pad.account, account] : [account, pad.account];
-  const amount = receipt.balance < balance ? balance - receipt.balance : receipt.balance - balance;
-  try {
-    const key = `receipt ${pad.pad} ${receipt.sequence}`;
-    if (amount > 0n) server.ledger.transfer({ key, from, to, amount, reason: "correction", memo: "device's receipt" });
-  } catch (error) {
-    if (isLedgerError(error, "INSUFFICIENT")) return;
-    throw error;
-  }
-  turn.balanceMoved();
-  if (receipt.sequence === pad.receipt) pad.inDoubt = false;
-  server.log.warn({ token: pad.name, sequence: receipt.sequence }, "the books were corrected by a device's receipt");
 }

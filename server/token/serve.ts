@@ -3,28 +3,25 @@
 // whole turn; the turn is then run again with the refusal.
 
 import { runCost, TEXT_MAX_BYTES, TearpadError } from "../../host/protocol/index.ts";
-import { isLedgerError } from "../ledger/index.ts";
+import { isLedgerError, LedgerError } from "../ledger/index.ts";
 import { earningsShare, isPrompt, readBody, type Served, ServiceError, type SlowService } from "../service/index.ts";
 import { isVaultError } from "../vault/index.ts";
 import type { TokenServer } from "./core.ts";
 import { Answer, ID_BYTES, type Outcome, type Request, readRequest, wipe } from "./request.ts";
 import type { OpenRequest } from "./requests.ts";
-import { isTied, trafficPrice } from "./tariff.ts";
+import { isTied, type Traffic, trafficPrice } from "./tariff.ts";
 import { NoRoom, type Turn } from "./turn.ts";
 
 /** What came up for one request. */
-export interface Arrived {
+export interface Arrived extends Traffic {
   /** Null when the boxes were too many to keep. */
   readonly text: Uint8Array | null;
-  readonly boxes: number;
-  readonly padBytes: number;
 }
 
-/** Why a request is not served. Free: it is charged nothing, and after `EXHAUSTED` the link ends. */
+/** Why a request is not served. It is charged nothing; after `EXHAUSTED` the link ends. */
 export interface Refusal {
   readonly code: string;
   readonly message: string;
-  readonly free: boolean;
 }
 
 /** The turn cannot keep what it did: it is run again, with this refusal for the request. */
@@ -56,8 +53,10 @@ export interface Job {
   readonly body: unknown;
   /** The tariff's price of the service. */
   readonly fee: bigint;
-  readonly traffic: { readonly boxes: number; readonly padBytes: number };
+  readonly traffic: Traffic;
   readonly hold: { readonly entry: number; readonly amount: bigint } | null;
+  /** The newest receipt when it began. */
+  readonly receipt: number;
 }
 
 export interface Done {
@@ -72,45 +71,37 @@ const NO_ID: Uint8Array = new Uint8Array(ID_BYTES);
 const EXHAUSTED: Refusal = {
   code: "EXHAUSTED",
   message: "The value of this token does not cover what this costs.",
-  free: true,
 };
 const CAP_EXCEEDED: Refusal = {
   code: "CAP_EXCEEDED",
   message: "This costs more than the owner allowed for this link.",
-  free: true,
 };
 const PAD_EXHAUSTED: Refusal = {
   code: "PAD_EXHAUSTED",
   message: "The pad has no room left for this answer.",
-  free: true,
 };
 const IN_DOUBT: Refusal = {
   code: "IN_DOUBT",
   message:
     "The books of this token are in doubt; until the operator has resolved that, only echo and statement are served.",
-  free: true,
 };
 const NO_MONEY: Refusal = {
   code: "REFUSED",
   message: "This costs money, and the value of this token is its pad alone.",
-  free: true,
 };
 const UNKNOWN: Refusal = {
   code: "OUTCOME_UNKNOWN",
   message: "The server was interrupted while it worked on this: the outcome is unknown, and nothing was charged.",
-  free: true,
 };
-export const FAILED: Refusal = { code: "FAILED", message: "The service failed.", free: false };
-const BAD_REQUEST: Refusal = { code: "BAD_REQUEST", message: "This is not a request.", free: false };
+export const FAILED: Refusal = { code: "FAILED", message: "The service failed." };
+const BAD_REQUEST: Refusal = { code: "BAD_REQUEST", message: "This is not a request." };
 const TOO_LARGE: Refusal = {
   code: "REQUEST_TOO_LARGE",
   message: "The request is larger than this server takes.",
-  free: false,
 };
 const UNKNOWN_SERVICE: Refusal = {
   code: "SERVICE_UNKNOWN",
   message: "This server does not offer such a service to this token.",
-  free: true,
 };
 
 /** What is served to a token whose books are in doubt. */
@@ -118,9 +109,9 @@ const SERVED_IN_DOUBT: ReadonlySet<string> = new Set(["echo", "statement"]);
 
 /** Serves one request. @throws Refused, StillWorking: the turn is run again; NoRoom: not even a refusal fits */
 export function serve(turn: Turn, arrived: Arrived, refusal: Refusal | undefined): Done {
-  if (arrived.text === null) return refuse(turn, NO_ID, arrived, TOO_LARGE);
+  if (arrived.text === null) return refuse(turn, NO_ID, TOO_LARGE);
   const request = readRequest(arrived.text);
-  if (request === null) return refuse(turn, NO_ID, arrived, BAD_REQUEST);
+  if (request === null) return refuse(turn, NO_ID, BAD_REQUEST);
   const { pad, server } = turn;
   const mark = server.answers.find(turn.kept, request.id);
   if (mark !== null && mark >= turn.keptFrom) return repeat(turn, request.id, mark);
@@ -131,7 +122,7 @@ export function serve(turn: Turn, arrived: Arrived, refusal: Refusal | undefined
     loseRequest(turn, open);
     return ANSWERED;
   }
-  if (refusal !== undefined) return refuse(turn, request.id, arrived, refusal);
+  if (refusal !== undefined) return refuse(turn, request.id, refusal);
   let job: Job | null = null;
   try {
     const done = serveNew(turn, request, arrived);
@@ -150,7 +141,7 @@ export function repeat(turn: Turn, id: Uint8Array, mark: number, moves = false):
   } catch (error) {
     // With an older database came the record of an answer whose key is destroyed.
     if (!isVaultError(error, "PAGE_BURNED")) throw error;
-    return refuse(turn, id, { boxes: 0, padBytes: 0 }, UNKNOWN);
+    return refuse(turn, id, UNKNOWN);
   }
   try {
     if (runCost(text.length, turn.pad.burnUnit).padBytes > turn.room) throw new NoRoom("a recorded answer");
@@ -165,13 +156,13 @@ function serveNew(turn: Turn, request: Request, arrived: Arrived): Done {
   const { pad, server, tariff } = turn;
   const service = server.services.get(request.service);
   const fee = tariff.services.get(request.service);
-  if (service === undefined || fee === undefined) return refuse(turn, request.id, arrived, UNKNOWN_SERVICE);
-  if (pad.inDoubt && !SERVED_IN_DOUBT.has(service.name)) return refuse(turn, request.id, arrived, IN_DOUBT);
-  if (pad.closed) return refuse(turn, request.id, arrived, EXHAUSTED);
+  if (service === undefined || fee === undefined) return refuse(turn, request.id, UNKNOWN_SERVICE);
+  if (pad.inDoubt && !SERVED_IN_DOUBT.has(service.name)) return refuse(turn, request.id, IN_DOUBT);
+  if (pad.closed) return refuse(turn, request.id, EXHAUSTED);
   if (tariff.perSecond > 0n) {
     // Time may be all that costs: without value for another second nothing is served.
-    if (turn.available === 0n) return refuse(turn, request.id, arrived, EXHAUSTED);
-    if (turn.budget === 0n) return refuse(turn, request.id, arrived, CAP_EXCEEDED);
+    if (turn.available === 0n) return refuse(turn, request.id, EXHAUSTED);
+    if (turn.budget === 0n) return refuse(turn, request.id, CAP_EXCEEDED);
   }
   let served: Served;
   try {
@@ -198,7 +189,8 @@ function serveNew(turn: Turn, request: Request, arrived: Arrived): Done {
   }
   turn.balanceMoved();
   if (isTied(tariff) && (served.fee ?? 0n) > 0n) throw new Refused(NO_MONEY);
-  const short = answer(turn, request.id, { ok: true, body: served.body }, arrived, { fee, ...served }, null, null);
+  const charge = { fee, ...served, traffic: arrived };
+  const short = answer(turn, request.id, { ok: true, body: served.body }, charge, null, null);
   if (short !== null) throw new Refused(short);
   return ANSWERED;
 }
@@ -207,10 +199,11 @@ function serveNew(turn: Turn, request: Request, arrived: Arrived): Done {
 export function refusalOf(server: TokenServer, service: string, error: unknown): Refusal {
   if (error instanceof Refused) return error.refusal;
   if (error instanceof ServiceError) {
-    return { code: error.code, message: `${error.message} ${error.advice}`, free: false };
+    return { code: error.code, message: `${error.message} ${error.advice}` };
   }
   if (isLedgerError(error, "INSUFFICIENT")) return EXHAUSTED;
-  if (error instanceof TearpadError || (error instanceof Error && error.name === "SqliteError")) throw error;
+  const ofDisk = error instanceof TearpadError && !(error instanceof LedgerError);
+  if (ofDisk || (error instanceof Error && error.name === "SqliteError")) throw error;
   server.log.error({ err: error, service }, "a service failed");
   return FAILED;
 }
@@ -255,7 +248,18 @@ function begin(
   }
   const number = server.requests.begin(pad.pad, request.id, hold?.entry ?? null);
   const { boxes, padBytes } = arrived;
-  const job = { pad: pad.pad, request: number, id: request.id, service, body, fee, traffic: { boxes, padBytes }, hold };
+  const { receipt } = pad;
+  const job = {
+    pad: pad.pad,
+    request: number,
+    id: request.id,
+    service,
+    body,
+    fee,
+    traffic: { boxes, padBytes },
+    hold,
+    receipt,
+  };
   return { job, ends: false };
 }
 
@@ -268,10 +272,11 @@ export function finish(turn: Turn, job: Job, outcome: Served | Refusal): Done {
       turn.budget += job.hold.amount;
       turn.balanceMoved();
     }
-    return refuse(turn, id, traffic, outcome, request);
+    return refuse(turn, id, outcome, request);
   }
   if (isTied(turn.tariff) && (outcome.fee ?? 0n) > 0n) throw new Refused(NO_MONEY);
-  const short = answer(turn, id, { ok: true, body: outcome.body }, traffic, { fee: job.fee, ...outcome }, job, request);
+  const charge = { fee: job.fee, ...outcome, traffic };
+  const short = answer(turn, id, { ok: true, body: outcome.body }, charge, job, request);
   if (short !== null) throw new Refused(short);
   return ANSWERED;
 }
@@ -282,23 +287,19 @@ export function loseRequest(turn: Turn, { request, hold, id }: OpenRequest): voi
     turn.server.ledger.void(hold);
     turn.balanceMoved();
   }
-  refuse(turn, id, { boxes: 0, padBytes: 0 }, UNKNOWN, request);
+  refuse(turn, id, UNKNOWN, request);
 }
 
-/** Answers with a refusal. What traffic costs is charged when it is there, unless the refusal is free. */
-function refuse(
-  turn: Turn,
-  id: Uint8Array,
-  traffic: Omit<Arrived, "text">,
-  refusal: Refusal,
-  request: number | null = null,
-): Done {
-  const { code, message, free } = refusal;
-  const outcome: Outcome = { ok: false, error: { code, message } };
-  const charge = free ? null : { fee: 0n };
-  const short = answer(turn, id, outcome, traffic, charge, null, request);
-  if (short !== null && answer(turn, id, outcome, traffic, null, null, request) !== null) throw new NoRoom(code);
+/** Answers with a refusal, which costs nothing. @throws NoRoom */
+function refuse(turn: Turn, id: Uint8Array, { code, message }: Refusal, request: number | null = null): Done {
+  const short = answer(turn, id, { ok: false, error: { code, message } }, null, null, request);
+  if (short !== null) throw new NoRoom(code);
   return { job: null, ends: code === EXHAUSTED.code };
+}
+
+/** What a request costs: what passed for it before its answer, and the fee of the service. */
+interface Charge extends Pick<Served, "fee" | "provider"> {
+  readonly traffic: Traffic;
 }
 
 /**
@@ -310,8 +311,7 @@ function answer(
   turn: Turn,
   id: Uint8Array,
   outcome: Outcome,
-  traffic: Omit<Arrived, "text">,
-  charge: Pick<Served, "fee" | "provider"> | null,
+  charge: Charge | null,
   job: Job | null,
   request: number | null,
 ): Refusal | null {
@@ -328,11 +328,11 @@ function answer(
     const rest = available > charged ? available - charged : 0n;
     const { boxes, padBytes } = runCost(answer.length(charged, rest), pad.burnUnit);
     if (padBytes > turn.room) return PAD_EXHAUSTED;
-    const all = { boxes: traffic.boxes + boxes, padBytes: traffic.padBytes + padBytes };
     let price = 0n;
     if (charge !== null && tied) price = turn.due(padBytes);
     else if (charge !== null) {
-      const whole = trafficPrice(tariff, all);
+      const { traffic } = charge;
+      const whole = trafficPrice(tariff, { boxes: traffic.boxes + boxes, padBytes: traffic.padBytes + padBytes });
       share = earnings === null ? 0n : earningsShare(server.ledger, earnings, whole);
       price = whole - share + fee;
     }
@@ -346,7 +346,13 @@ function answer(
     const to = server.account("fees", pad.asset);
     server.ledger.transfer({ key, from: earnings, to, amount: share, reason: "traffic" });
   }
-  pay(turn, charged, fee, charge?.provider, job);
+  try {
+    pay(turn, charged, fee, charge?.provider, job);
+  } catch (error) {
+    // A service that names an account which cannot take its fee.
+    if (error instanceof LedgerError) throw new Refused(refusalOf(server, job?.service.name ?? "prompt", error));
+    throw error;
+  }
   const text = answer.text(charged, available - charged);
   try {
     // An unreadable request has no id under which it could come again.

@@ -93,3 +93,20 @@ ALTER TABLE pad ADD COLUMN torn INTEGER NOT NULL DEFAULT 0;  -- 1: what comes up
 CREATE TABLE burning (pad INTEGER PRIMARY KEY) STRICT;        -- of these some pages are used and not burned yet
 `,
 };
+
+/** And what came behind that. */
+export const doubtTables: Migration = {
+  name: "token 3",
+  sql: `
+CREATE TABLE doubt (
+  pad INTEGER PRIMARY KEY,
+  stood TEXT NOT NULL,                  -- what its account had when an older database was put back
+  aside INTEGER                         -- the account of earnings that may have been collected since
+) STRICT;
+INSERT INTO doubt (pad, stood)
+  SELECT pad, CAST(balance AS TEXT) FROM pad JOIN account ON account.id = pad.account WHERE in_doubt = 1;
+
+CREATE TABLE refusal (count INTEGER NOT NULL) STRICT;  -- one row: what a call that is refused writes
+INSERT INTO refusal (count) VALUES (0);
+`,
+};

@@ -5,9 +5,10 @@
 import type { AccountId } from "../ledger/index.ts";
 import { numberOfPad, registeredPad } from "../service/index.ts";
 import type { TokenServer } from "./core.ts";
+import { type Believed, earningsInDoubt, endDoubt, mustNotBeInDoubt } from "./doubt.ts";
 import { TokenError } from "./errors.ts";
 import { bytesLeft, type Pad, type PadState } from "./pads.ts";
-import { isTied } from "./tariff.ts";
+import { isTied, worthAt } from "./tariff.ts";
 
 /** A token as its operator sees it. Money in minor units, marks in bytes. */
 export interface TokenView {
@@ -21,6 +22,8 @@ export interface TokenView {
   readonly balance: bigint;
   readonly held: bigint;
   readonly inDoubt: boolean;
+  /** What it has earned and may have collected before an older database was put back. */
+  readonly earningsInDoubt: bigint;
   readonly closed: boolean;
   readonly padLength: number;
   /** Pad bytes that neither direction has used. */
@@ -60,39 +63,60 @@ export function holdToken(server: TokenServer, name: string): void {
 
 /**
  * Ends a token for good: it is refused, and its twin is destroyed, by the process that serves if there is one. Its value stays in its
- * account, for another token to be issued into.
- * @throws TokenError TOKEN_UNKNOWN, TOKEN_STATE
+ * account, for another token to be issued into; or, of a tied token, ends with it, as its tail: one that has made all its
+ * calls cannot come to the end of its pad any more.
+ * @throws TokenError TOKEN_UNKNOWN, TOKEN_STATE, TOKEN_NOT_TIED
  */
-export function cancelToken(server: TokenServer, name: string): void {
+export function cancelToken(server: TokenServer, name: string, value: "stays" | "ends" = "stays"): void {
   change(server, name, ["inactive", "active", "held"], "not cancelled", (pad) => {
+    if (value === "ends") bookTail(server, pad);
     pad.state = "cancelled";
     server.tags.forget(pad.pad);
   });
   server.retireCancelled();
 }
 
-/** The books are right as they stand: the doubt is over. @throws TokenError TOKEN_UNKNOWN */
-export function resolveDoubt(server: TokenServer, name: string): void {
-  change(server, name, ["inactive", "active", "held"], "not cancelled", (pad) => {
-    pad.inDoubt = false;
-  });
+/**
+ * The books are right as they stand, or as the operator says here: the doubt is over.
+ * @throws TokenError TOKEN_UNKNOWN, TOKEN_STATE, TOKEN_TIED; LedgerError INSUFFICIENT
+ */
+export function resolveDoubt(server: TokenServer, name: string, believed: Believed = {}): void {
+  change(server, name, ["inactive", "active", "held"], "not cancelled", (pad) => endDoubt(server, pad, believed));
 }
 
 /**
  * Pays into the account of a token: what is paid times the rate of its tariff. A token whose value is its pad takes none.
  * @param key chosen by whoever pays: a repeat under the same key pays once
- * @throws TokenError TOKEN_UNKNOWN, TOKEN_TIED, BAD_PRICE; LedgerError KEY_REUSED
+ * @returns whether it paid in; false: it was such a repeat
+ * @throws TokenError TOKEN_UNKNOWN, TOKEN_TIED, TOKEN_IN_DOUBT, BAD_PRICE; LedgerError KEY_REUSED, BAD_AMOUNT, OVERFLOW
  */
-export function creditToken(server: TokenServer, name: string, price: bigint, key: string): void {
+export function creditToken(server: TokenServer, name: string, price: bigint, key: string): boolean {
   if (price <= 0n) throw new TokenError("BAD_PRICE", { price: `${price}` });
-  server.store.transact(() => {
+  const paid = server.store.transact(() => {
     const { account, asset, tariff } = named(server, name);
     const { rate } = server.tariff(tariff);
     if (isTied(server.tariff(tariff))) throw new TokenError("TOKEN_TIED", { name });
+    mustNotBeInDoubt(server, account);
     const from = server.account("issue", asset);
+    const before = server.ledger.balance(account).balance;
     server.ledger.transfer({ key: `credit ${key}`, from, to: account, amount: price * rate, reason: "credit" });
+    return server.ledger.balance(account).balance > before;
   });
   for (const seat of server.seats) seat.link?.nudge();
+  return paid;
+}
+
+function bookTail(server: TokenServer, pad: Pad): void {
+  if (!isTied(server.tariff(pad.tariff))) throw new TokenError("TOKEN_NOT_TIED", { name: pad.name });
+  const tail = worthAt(pad, pad.up + pad.down);
+  const book = (kind: "fees" | "tail", amount: bigint, reason: string): void => {
+    const to = server.account(kind, pad.asset);
+    if (amount > 0n) server.ledger.transfer({ key: `${reason} of ${pad.name}`, from: pad.account, to, amount, reason });
+  };
+  book("fees", pad.worth - tail, "pad");
+  book("tail", tail, "tail");
+  pad.worth = 0n;
+  pad.closed = true;
 }
 
 function change(
@@ -139,6 +163,7 @@ function view(server: TokenServer, pad: Pad): TokenView {
     account,
     ...server.ledger.balance(account),
     inDoubt,
+    earningsInDoubt: earningsInDoubt(server, pad.pad),
     closed,
     padLength,
     left: bytesLeft(pad),

@@ -110,6 +110,12 @@ export class Limits {
     if (this.table.isRaisedBy(words)) this.noted.raise(words);
   }
 
+  /** Takes an entry that the log has once more: the next sync() then writes and waits for the disk as for any other. */
+  repeat(): void {
+    const [words] = this.table.rows();
+    if (words !== undefined) this.noted.raise(words);
+  }
+
   /**
    * Makes what was noted durable, in one write and one sync; without anything new it does nothing. When it throws, what was
    * noted may be in the file or not, and waits for the next one.

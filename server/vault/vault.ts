@@ -201,6 +201,12 @@ export class Vault {
     syncName(this.disk, path);
   }
 
+  /** The pads that are there. @throws VaultError VAULT_FAILED */
+  names(): string[] {
+    const files = onDisk("list", this.directory, () => this.disk.list(this.directory));
+    return files.map((file) => KEYS.exec(file)?.[1]).filter((name) => name !== undefined);
+  }
+
   /** Overwrites what is in memory and gives the lock back. What is pending stays unburned: flush() first. */
   close(): void {
     for (const name of [...this.pads.keys()]) this.drop(name);
@@ -213,8 +219,7 @@ export class Vault {
 
   private beginRotation(): string[] {
     this.keys.begin();
-    const files = onDisk("list", this.directory, () => this.disk.list(this.directory));
-    return files.map((file) => KEYS.exec(file)?.[1]).filter((name) => name !== undefined);
+    return this.names();
   }
 
   private path(name: string): string {

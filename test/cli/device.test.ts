@@ -2,6 +2,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { digest, encodeUf2, type Manifest, RP2040_FAMILY } from "../../host/boot/index.ts";
@@ -28,10 +29,10 @@ beforeAll(async () => {
 
 afterAll(() => board.stop());
 
-/** A folder with an image and its manifest, as a build leaves them. */
+/** A folder with an image and its manifest, as a build leaves them; for the simulator, which answers in place of a board. */
 function firmware(name: string, change: Partial<Manifest> = {}, file: Uint8Array = FILE): void {
   const manifest: Manifest = {
-    ...{ format: 1, board: "pico", version, family: "0xe48bff56", address: "0x10000000" },
+    ...{ format: 1, board: "simulator", version, family: "0xe48bff56", address: "0x10000000" },
     ...{ core: digest(Uint8Array.of(1)), image: digest(IMAGE), uf2: digest(FILE), sizes: { core: 15_360 } },
     ...change,
   };
@@ -48,7 +49,7 @@ function bootMode(name: string, id = "RPI-RP2"): string {
     for (; desk.exists(name); await sleep(5)) {
       if (!desk.exists(join(name, "TEARPAD.UF2")) || desk.read(join(name, "TEARPAD.UF2")).length < FILE.length)
         continue;
-      rmSync(desk.path(name, "INFO_UF2.TXT"));
+      rmSync(desk.path(name, "INFO_UF2.TXT"), { force: true });
       return;
     }
   })();
@@ -57,8 +58,15 @@ function bootMode(name: string, id = "RPI-RP2"): string {
 
 const written = (drive: string): Buffer => readFileSync(desk.path(drive, "TEARPAD.UF2"));
 const untouched = (drive: string): void => expect(desk.exists(join(drive, "TEARPAD.UF2"))).toBe(false);
-/** Seconds pass a hundred times as fast. */
-const HASTE = "const now = performance.now.bind(performance); performance.now = () => 100 * now();";
+/** Once the board has restarted, seconds pass a hundred times as fast. */
+const hasteAfter = (drive: string): string => `
+  import { existsSync } from "node:fs";
+  const now = performance.now.bind(performance);
+  let gone = null;
+  performance.now = () => {
+    if (!existsSync(${JSON.stringify(desk.path(drive, "INFO_UF2.TXT"))})) gone ??= now();
+    return gone === null ? now() : gone + 100 * (now() - gone);
+  };`;
 
 describe("tearpad device selftest", () => {
   test("reports what was found in lines that can be sent as they are", async () => {
@@ -67,7 +75,20 @@ describe("tearpad device selftest", () => {
     expect(stderr).toMatch(/^Press the button of the device within 10 seconds/);
     const lines = stdout.toString().trimEnd().split("\n");
     expect(lines.map((text) => text.split(/ +/, 1)[0])).toEqual([
-      ...["device", "core", "chip", "supply", "erase", "program", "zero", "re-erase", "button", "line", "verdict"],
+      ...[
+        "device",
+        "core",
+        "starts",
+        "chip",
+        "supply",
+        "erase",
+        "program",
+        "zero",
+        "re-erase",
+        "button",
+        "line",
+        "verdict",
+      ],
     ]);
     expect(lines[0]).toMatch(/blank\.tearpad, image file, simulated here$/);
     expect(lines.at(-1)).toMatch(/good: it can be given a pad$/);
@@ -122,8 +143,9 @@ describe("tearpad device flash", () => {
     const stdout = (await desk.ok(flash("good", drive, "--device", board.address))).toString();
     expect(new Uint8Array(written(drive))).toEqual(FILE);
     expect(stdout).toMatch(/^written +30,720 bytes to drive, synced; the board has restarted$/m);
-    expect(stdout).toMatch(/^checked +.*gives nothing back/m);
-    expect(stdout).toContain(`${board.address} answers with core ${version}, that of the image`);
+    expect(stdout).toMatch(/^checked +.*the drive gives nothing back/m);
+    expect(stdout).toContain("picotool verify good/tearpad-pico.uf2");
+    expect(stdout).toContain(`${board.address} answers as simulator ${version}, as the image would`);
   });
 
   test("says the same for a program, and what could not be verified where no device shows up", async () => {
@@ -131,8 +153,8 @@ describe("tearpad device flash", () => {
     // Without udev nobody says which ports there are, and which is new.
     const { stdout } = await desk.run([...flash("good", drive), "--json"], { env: { PATH: "/nowhere" } });
     expect(JSON.parse(stdout.toString())).toMatchObject({
-      ...{ board: "pico", version, drive, bytes: FILE.length, device: null },
-      verified: { file: true, onBoard: false, core: null },
+      ...{ board: "simulator", version, drive, bytes: FILE.length, restarted: true, device: null, state: null },
+      verified: { file: true, onBoard: false, board: null, core: null },
     });
   });
 
@@ -154,12 +176,38 @@ describe("tearpad device flash", () => {
     untouched(drive);
   });
 
-  test("without an image takes the one that was built, and says how to build it where there is none", async () => {
+  const built = (name: string): URL => new URL(`../../build/firmware/${name}/tearpad-${name}.uf2`, import.meta.url);
+
+  test("without an image takes the one that was built for the board that is named, and says how to build it", async () => {
     mkdirSync(desk.path("no-drive"));
-    const built = existsSync(new URL("../../build/firmware/pico/tearpad-pico.uf2", import.meta.url));
-    const [exit, code] = built ? ([10, "NOT_A_DRIVE"] as const) : ([2, "NO_FIRMWARE"] as const);
-    const { advice } = await desk.fails(exit, code, ["device", "flash", "--drive", "no-drive"]);
-    expect(advice).toMatch(built ? /BOOTSEL/ : /npm run firmware/);
+    for (const name of ["pico", "pico-bare"]) {
+      const [exit, code] = existsSync(built(name)) ? ([10, "NOT_A_DRIVE"] as const) : ([2, "NO_FIRMWARE"] as const);
+      const failure = await desk.fails(exit, code, ["device", "flash", "--board", name, "--drive", "no-drive"]);
+      expect(failure.advice).toMatch(code === "NOT_A_DRIVE" ? /BOOTSEL/ : /npm run firmware/);
+      if (code === "NO_FIRMWARE") expect(failure.facts.path).toContain(`/${name}/tearpad-${name}.uf2`);
+    }
+  });
+
+  test("takes no board for granted: one has to be said, one of those that there are, and that of the image", async () => {
+    const drive = bootMode("unsaid-board");
+    const unsaid = await desk.fails(2, "USAGE", ["device", "flash", "--drive", drive]);
+    expect(unsaid.message).toMatch(/--board pico .* or --board pico-bare/);
+    await desk.fails(2, "USAGE", ["device", "flash", "--board", "pico2", "--drive", drive]);
+    // Whoever is at a terminal is asked; what is there then, a build or none, shows that the answer was taken.
+    const preload = "process.stdin.isTTY = process.stderr.isTTY = true;";
+    for (const [input, status] of [
+      ["pico-bare\n", existsSync(built("pico-bare")) ? 10 : 2],
+      ["the green one\n", 2],
+    ] as const) {
+      const asked = await desk.run(["device", "flash", "--drive", "stick"], { preload, input });
+      expect(asked.stderr).toMatch(/Which board is it\?\n +pico +a Pico with a chip/);
+      expect(asked.status).toBe(status);
+      expect(asked.stderr.includes("Which board? Give")).toBe(input !== "pico-bare\n");
+    }
+    firmware("bare", { board: "pico-bare" });
+    const other = await desk.fails(15, "OTHER_IMAGE", flash("bare", drive, "--board", "pico"));
+    expect(other.facts).toMatchObject({ expected: "pico", found: "pico-bare" });
+    untouched(drive);
   });
 
   test("refuses a place that is no board's, and a board of another kind", async () => {
@@ -170,26 +218,88 @@ describe("tearpad device flash", () => {
     untouched("other-board");
   });
 
+  /** The drive goes during the sync behind so many others. */
+  const unplugged = (drive: string, syncs: number): string => `
+    import { rmSync } from "node:fs";
+    import { open } from "node:fs/promises";
+    const handle = await open("/dev/null");
+    const prototype = Object.getPrototypeOf(handle);
+    await handle.close();
+    let left = ${syncs};
+    prototype.datasync = async () => {
+      if (left-- !== 0) return;
+      rmSync(${JSON.stringify(desk.path(drive, "INFO_UF2.TXT"))}, { force: true });
+      throw Object.assign(new Error("the device is gone"), { code: "EIO" });
+    };`;
+
   test("says how far it came when the board is unplugged, and how to recover", async () => {
-    const preload = `
-      import { open } from "node:fs/promises";
-      const handle = await open("/dev/null");
-      const prototype = Object.getPrototypeOf(handle);
-      await handle.close();
-      let left = 2;
-      prototype.datasync = async () => {
-        if (left-- === 0) throw Object.assign(new Error("the device is gone"), { code: "EIO" });
-      };`;
+    const preload = unplugged("unplugged", 2);
     const lost = await desk.fails(9, "DRIVE_LOST", flash("good", bootMode("unplugged")), { preload });
     expect(lost.facts).toMatchObject({ written: 16_384, needed: FILE.length });
     expect(lost).toMatchObject({ cause: "the device is gone", advice: expect.stringContaining("BOOTSEL") });
   });
 
-  test("is not content with a board that answers with another core, or not at all", async () => {
+  test("takes a drive that goes with the last piece for a restart only when the device answers", async () => {
+    const last = Math.floor(FILE.length / 8192);
+    const unsure = await desk.fails(9, "RESTART_UNKNOWN", flash("good", bootMode("last")), {
+      preload: unplugged("last", last),
+      env: { PATH: "/nowhere" },
+    });
+    expect(unsure).toMatchObject({ message: expect.stringContaining("not known"), facts: { bytes: FILE.length } });
+    const answering = flash("good", bootMode("last-answered"), "--device", board.address, "--json");
+    const { status, stdout } = await desk.run(answering, { preload: unplugged("last-answered", last) });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      ...{ restarted: "unknown", device: board.address, state: "blank" },
+      verified: { file: true, onBoard: false, board: "simulator", core: version },
+    });
+  });
+
+  test.runIf(process.platform === "linux")(
+    "looks for the device on its own USB ids, and leaves other new ports alone",
+    async () => {
+      const drive = bootMode("ports");
+      const [other, own] = [
+        await desk.simulator(["other.chip", "--create", "64K"]),
+        await desk.simulator(["own.chip", "--create", "64K"]),
+      ];
+      // What udev says once the board has restarted: a stranger, and then the device.
+      const ports = [
+        { ...other, vendor: "2e8a", product: "0005" },
+        { ...own, vendor: "1209", product: "0001" },
+      ].map(({ address, vendor, product }, at) => [
+        ...[`P: /devices/${at}`, `N: ttyACM${at}`, `E: DEVNAME=${address}`],
+        ...[`E: ID_VENDOR_ID=${vendor}`, `E: ID_MODEL_ID=${product}`, ""],
+      ]);
+      mkdirSync(desk.path("udev"));
+      writeFileSync(desk.path("udev/ports"), ports.flat().join("\n"));
+      writeFileSync(
+        desk.path("udev/udevadm"),
+        `#!/bin/sh\n[ -e ${desk.path(drive, "INFO_UF2.TXT")} ] || cat ${desk.path("udev/ports")}\n`,
+        { mode: 0o755 },
+      );
+      try {
+        const env = { PATH: `${desk.path("udev")}:${process.env.PATH}` };
+        const { status, stdout } = await desk.run([...flash("good", drive), "--json"], { env });
+        expect(status).toBe(0);
+        expect(JSON.parse(stdout.toString())).toMatchObject({ restarted: true, device: own.address });
+      } finally {
+        await Promise.all([other.stop(), own.stop()]);
+      }
+    },
+  );
+
+  test("is not content with another board or another core that answers, or with none", async () => {
     firmware("next", { version: "9.9.9" });
     const other = await desk.fails(11, "OTHER_FIRMWARE", flash("next", bootMode("late"), "--device", board.address));
-    expect(other.facts).toEqual({ expected: "9.9.9", found: version });
+    expect(other.facts).toEqual({ expected: "simulator 9.9.9", found: `simulator ${version}` });
+    const bare = await desk.fails(
+      11,
+      "OTHER_FIRMWARE",
+      flash("bare", bootMode("bare-board"), "--device", board.address),
+    );
+    expect(bare.facts).toEqual({ expected: `pico-bare ${version}`, found: `simulator ${version}` });
     const silent = flash("good", bootMode("silent"), "--device", "tcp://127.0.0.1:1");
-    await desk.fails(9, "BOARD_SILENT", silent, { preload: HASTE });
+    await desk.fails(9, "BOARD_SILENT", silent, { preload: hasteAfter("silent") });
   });
 });

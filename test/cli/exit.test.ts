@@ -9,6 +9,7 @@ import { LinkFailure } from "../../host/link/index.ts";
 /** What can go wrong with a board, a token, its server and its books, where it is defined. Services' own errors arrive as SERVICE_ERROR. */
 const TABLES = [
   ["host/boot/errors.ts", "BootFacts"],
+  ["host/entropy/errors.ts", "EntropyFacts"],
   ["host/link/errors.ts", "LinkFacts"],
   ["server/token/errors.ts", "TokenFacts"],
   ["server/store/errors.ts", "StoreFacts"],
@@ -40,6 +41,17 @@ describe("exit codes", () => {
     expect(["USAGE", "NEED_GRANT", "EXHAUSTED", "NO_DEVICE", "DISK_FULL", "RELEASE_UNFINISHED"].map(exitOf)).toEqual([
       2, 5, 6, 10, 13, 17,
     ]);
+  });
+
+  test("what scripts tell apart has a number of its own: a state, a side, a line, what is not there", () => {
+    const codes = ["WRONG_STATE", "WRONG_SIDE", "LINE_FAILED", "CONTROL_FAILED", "NO_BUNDLE", "NO_ANSWER"];
+    expect(codes.map(exitOf)).toEqual([26, 26, 27, 27, 2, 10]);
+  });
+
+  test("docs/OPERATING.md has the same table", () => {
+    const text = readFileSync(new URL("../../docs/OPERATING.md", import.meta.url), "utf8");
+    for (const { exit, means, codes } of EXITS)
+      expect(text).toContain(`\n| ${exit} | ${means} | ${codes.join(", ")} |\n`);
   });
 
   test("a service that failed exits as one, and a value that is spent as that", () => {

@@ -40,7 +40,7 @@ describe("T-17 what an image holds", () => {
     const before = desk.read("whole.high.tearpad");
     const found = JSON.parse(String(await desk.ok(["image", "inspect", "whole.high.tearpad", "--json"])));
     expect(Object.keys(found).sort()).toEqual(
-      ["connection", "encryption", "fault", "identity", "journal", "pad", "path", "size", "state"].sort(),
+      ["connection", "encryption", "fault", "identity", "journal", "lostPad", "pad", "path", "size", "state"].sort(),
     );
     for (const [section, address] of Object.entries(PAGES)) {
       const checksum = before
@@ -88,6 +88,11 @@ describe("T-17 what an image holds", () => {
       });
       const info = await desk.run(["device", "info", image]);
       expect([info.status, String(info.stdout)]).toEqual([11, expect.stringContaining(`"${section}"`)]);
+      expect(String(info.stdout)).not.toMatch(/room|slots|^pad|split/m);
+      const { stdout } = await desk.run(["device", "info", image, "--json"]);
+      expect(Object.keys(JSON.parse(String(stdout))).sort()).toEqual(
+        ["address", "faultySection", "identity", "state", "trapReason", "traps"].sort(),
+      );
     },
   );
 
@@ -108,6 +113,32 @@ describe("T-17 what an image holds", () => {
     expect(await desk.fails(11, "FAULTY", ["seal", "--device", all], { input: "x" })).toMatchObject({
       facts: { section: "journal" },
     });
+  });
+});
+
+describe("T-17 a pair that was just made", () => {
+  /** The last records that the fill wrote, the newest first. */
+  const spoilNewest = (count: number) => (image: Buffer) => {
+    const places = Array.from({ length: JOURNAL_BYTES / 128 }, (_, place) => place * 128);
+    const written = places.filter((at) => image.toString("latin1", at, at + 4) === "TPJ1");
+    const newest = written.sort((a, b) => image.readUInt32LE(b + 4) - image.readUInt32LE(a + 4));
+    for (const at of newest.slice(0, count)) image[at + 75]! ^= 1;
+    return undefined;
+  };
+
+  test("T-17 opens and seals with its newest record lost", async () => {
+    const image = spoiled("newest lost", spoilNewest(1));
+    expect(await inspect(image, 0)).toMatchObject({ state: "active", lostPad: false });
+    await desk.ok(["seal", "--device", image], { input: "x" });
+  });
+
+  test("T-17 that lost all that says so is not sent to a fill: the inspector finds the pad, and the advice says to look first", async () => {
+    const image = spoiled("both lost", spoilNewest(2));
+    expect(await inspect(image, 11)).toMatchObject({ state: "filling", lostPad: true, pad: null });
+    const { stdout } = await desk.run(["image", "inspect", image]);
+    expect(String(stdout)).toMatch(/^warning .*filled pad lies here/m);
+    const refused = await desk.run(["seal", "--device", image], { input: "x" });
+    expect(refused.stderr).toMatch(/look first.*image inspect/);
   });
 });
 
@@ -137,7 +168,7 @@ describe("where the pad stands", () => {
     writeFileSync(desk.path("blank"), Buffer.alloc(65_536, 0xff));
     expect(await inspect("blank", 0)).toMatchObject({ state: "blank", pad: null });
     expect(String(await desk.ok(["device", "info", "blank"]))).toContain("blank");
-    await desk.fails(1, "WRONG_STATE", ["seal", "--device", "blank"], { input: "x" });
+    await desk.fails(26, "WRONG_STATE", ["seal", "--device", "blank"], { input: "x" });
   });
 });
 
@@ -146,13 +177,14 @@ describe("files that are no image", () => {
     ["cut within a sector", 15, "IMAGE_SIZE", (image: Buffer) => image.subarray(0, 65_000)],
     ["cut to less than the smallest chip", 15, "IMAGE_SIZE", (image: Buffer) => image.subarray(0, 24_576)],
     ["cut at a sector", 15, "IMAGE_TRUNCATED", (image: Buffer) => image.subarray(0, 61_440)],
-    ["empty", 15, "IMAGE_SIZE", () => Buffer.alloc(0)],
+    ["empty", 15, "NOT_AN_IMAGE", () => Buffer.alloc(0)],
     ["a file of something else", 15, "NOT_AN_IMAGE", () => randomBytes(65_536)],
   ] as const)("%s", async (name, exit, code, spoil) => {
     const image = spoiled(name, spoil);
     await desk.fails(exit, code, ["image", "inspect", image]);
     const sealed = await desk.run(["seal", "--device", image], { input: "x" });
-    expect([sealed.status, sealed.stdout.length]).toEqual([expect.toBeOneOf([11, 15]), 0]);
+    expect([sealed.status, sealed.stdout.length]).toEqual([name === "a file of something else" ? 11 : 15, 0]);
+    if (code === "IMAGE_TRUNCATED") await desk.fails(exit, code, ["device", "info", image]);
   });
 
   test("an image of a later version, in a page or in the journal", async () => {
@@ -174,7 +206,7 @@ describe("files that are no image", () => {
     expect((await desk.fails(15, "IMAGE_VERSION", ["image", "inspect", journal])).facts).toMatchObject({
       section: "journal",
     });
-    await desk.fails(11, "FAULTY", ["seal", "--device", journal], { input: "x" });
+    await desk.fails(15, "IMAGE_VERSION", ["seal", "--device", journal], { input: "x" });
   });
 
   test("one that is not there", async () => {

@@ -3,7 +3,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Desk, errorIn, type Failure } from "./shell.ts";
 
@@ -19,18 +18,27 @@ function pair(): { low: string; high: string } {
 }
 
 describe.skipIf(process.platform === "win32")("when it is interrupted", () => {
+  /** Tells on stderr when something was read. */
+  const tellsReading = `
+    const { emit } = process.stdin;
+    process.stdin.emit = function (event, ...rest) {
+      const heard = emit.call(this, event, ...rest);
+      if (event === "data") setTimeout(() => console.error("has read"), 50);
+      return heard;
+    };`;
+
   /** Sends the signal when the command has begun to read. */
   async function interrupted(args: string[], input: Uint8Array): Promise<{ status: number | null; error: Failure }> {
-    const child = desk.start([...args, "--json"]);
+    const child = desk.start([...args, "--json"], { preload: tellsReading });
     let stderr = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
     child.stdin?.on("error", () => {});
-    await new Promise((taken) => child.stdin?.write(input, taken));
-    await pause(1200);
+    child.stdin?.write(input);
+    while (!stderr.includes("has read")) await once(child.stderr!, "data");
     child.kill("SIGINT");
-    const [status] = (await once(child, "exit")) as [number | null];
+    const [status] = (await once(child, "close")) as [number | null];
     return { status, error: errorIn(stderr) };
   }
 
@@ -72,7 +80,7 @@ describe.skipIf(process.platform === "win32")("when it is interrupted", () => {
     expect(facts).toEqual({ id: listed.entries[0].id, process: child.pid as number });
 
     child.kill("SIGINT");
-    const [status] = (await once(child, "exit")) as [number | null];
+    const [status] = (await once(child, "close")) as [number | null];
     expect([status, errorIn(stderr).code]).toEqual([130, "INTERRUPTED"]);
     expect(errorIn(stderr).pad).toMatch(/^The pad bytes of \d+ boxes/);
     expect(readdirSync(desk.path("home", "outbox"))).toEqual([]);

@@ -153,7 +153,14 @@ describe("a command that ends in the middle", () => {
     expect((await shop.statement(token)).entries.length).toBe(1);
 
     const { finished } = await shop.json<Called>(["call", "--device", token.image]);
-    expect(finished).toEqual([{ service: "store", charged: expect.stringMatching(/^[1-9]\d*$/) }]);
+    expect(finished).toEqual([
+      {
+        service: "store",
+        charged: expect.stringMatching(/^[1-9]\d*$/),
+        body: { size: 30_000 },
+        file: { name: "cut", bytes: 30_000, whole: true },
+      },
+    ]);
     const { entries, balance } = await shop.statement(token);
     expect(entries.filter(({ reason }) => reason === "service").length).toBe(1);
     expect(1000n - BigInt(balance)).toBe(BigInt(finished[0]!.charged));

@@ -37,6 +37,7 @@ describe("a pair", () => {
       longestRepetition: 0,
       highestProportion: 0,
       sourceName: "",
+      noise: null,
     });
     const [low, high] = await Promise.all(images("two").map((image) => desk.info(image)));
     expect([low!.side, high!.side]).toEqual(["low", "high"]);
@@ -71,7 +72,7 @@ describe("a pair", () => {
     );
     const [low, high] = simulators.map(({ address }) => address) as [string, string];
     expect(String(await desk.ok(["device", "fill", low, high]))).toContain("stream pad");
-    await desk.fails(1, "WRONG_STATE", ["pair", "--devices", `${low},${high}`]);
+    await desk.fails(26, "WRONG_STATE", ["pair", "--devices", `${low},${high}`]);
     const bundle = await desk.ok(["seal", "--device", low], { input: "over the wire" });
     expect(String(await desk.ok(["open", "--device", high], { input: bundle }))).toBe("over the wire");
     await Promise.all(simulators.map(({ stop }) => stop()));
@@ -99,6 +100,10 @@ describe("a pair", () => {
 });
 
 describe("a pair that fails leaves nothing under its names", () => {
+  /** For a shell that becomes the command: bytes that are not enough, and then hardly any more for as long as it runs. */
+  const source = (pipe: string) =>
+    `(head -c 80000 /dev/urandom; while kill -0 $$; do printf x; sleep 0.1; done) > ${pipe} 2> /dev/null &`;
+
   test("when its source ends too early", async () => {
     desk.makePipe("short.pipe");
     const shell = "(head -c 80000 /dev/urandom > short.pipe) &";
@@ -112,7 +117,7 @@ describe("a pair that fails leaves nothing under its names", () => {
   test("when it is interrupted", async () => {
     desk.makePipe("slow.pipe");
     const child = desk.start(["pair", "slow", ...SMALL, "--entropy", "slow.pipe", "--json"], {
-      shell: "(head -c 80000 /dev/urandom; sleep 5) > slow.pipe 2> /dev/null &",
+      shell: source("slow.pipe"),
     });
     let stderr = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -121,7 +126,7 @@ describe("a pair that fails leaves nothing under its names", () => {
     while (left("slow").length < 3) await pause(20);
     await pause(500);
     child.kill("SIGINT");
-    const [status] = await once(child, "exit");
+    const [status] = await once(child, "close");
     expect([status, errorIn(stderr).code]).toEqual([130, "INTERRUPTED"]);
     expect(left("slow")).toEqual(["slow.pipe"]);
   });
@@ -129,7 +134,8 @@ describe("a pair that fails leaves nothing under its names", () => {
   test.runIf(process.platform === "linux")("when the disk is full, and no byte of the source is used", async () => {
     writeFileSync(desk.path("precious"), randomBytes(PAD_BYTES));
     const args = ["pair", "full", ...SMALL, "--entropy", "precious"];
-    await desk.fails(13, "DISK_FULL", args, { shell: "ulimit -f 60" });
+    const { pad, advice } = await desk.fails(13, "DISK_FULL", args, { shell: "ulimit -f 60" });
+    expect([pad, advice]).toEqual(["No device was made, and no pad bytes were used.", "Make room and start again."]);
     expect(left("full")).toEqual([]);
     await desk.ok(args);
   });
@@ -137,7 +143,7 @@ describe("a pair that fails leaves nothing under its names", () => {
   test("when it was killed: what it left is cleared away by the next run", async () => {
     desk.makePipe("dead.pipe");
     const child = desk.start(["pair", "dead", ...SMALL, "--entropy", "dead.pipe"], {
-      shell: "(head -c 80000 /dev/urandom; sleep 5) > dead.pipe 2> /dev/null &",
+      shell: source("dead.pipe"),
     });
     while (!left("dead").includes("dead.high.tearpad.part")) await pause(20);
     await pause(500);
@@ -267,6 +273,7 @@ describe("noise from a file", () => {
   test.each([
     ["constant", [], (bytes: Buffer) => bytes.fill(0x5a)],
     ["constant from its middle on", [], (bytes: Buffer) => bytes.fill(0, 20_000)],
+    ["a pattern that nobody vouches for", [], (bytes: Buffer) => bytes.map((_, i) => (i % 2 ? 10 : 121))],
     ["two values in turn", [...declared, "6"], (bytes: Buffer) => bytes.map((_, i) => 0x55 << (i % 2))],
     ["less random than claimed", [...declared, "6"], (bytes: Buffer) => bytes.map((byte) => byte & 0x0f)],
   ])("a file that is %s is refused before anything is used", async (what, claim, spoil) => {

@@ -143,7 +143,7 @@ describe("what is left", () => {
 
   test("low cannot grant", async () => {
     const { low } = pair();
-    await desk.fails(1, "WRONG_SIDE", ["seal", "--device", low, "--grant", "1K"], { input: "take it" });
+    await desk.fails(26, "WRONG_SIDE", ["seal", "--device", low, "--grant", "1K"], { input: "take it" });
     expect((await desk.info(low)).up.used).toBe(0);
   });
 
@@ -240,7 +240,7 @@ describe("when the output breaks", () => {
     const bundle = await desk.ok(["outbox", "send", id]);
     expect(String(await open(high, bundle))).toBe("keep this");
     expect(String(await desk.ok(["outbox", "list"]))).toBe("");
-    await desk.fails(1, "NO_BUNDLE", ["outbox", "send", id]);
+    await desk.fails(2, "NO_BUNDLE", ["outbox", "send", id]);
   });
 
   test("a kept bundle can be dropped", async () => {

@@ -1,6 +1,7 @@
 // A server as an operator has it: a directory of the desk, a process that serves it, blank devices, and tokens sold into them.
 
 import type { ChildProcess } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer as createPort } from "node:net";
@@ -65,16 +66,23 @@ const STANDARD = FIRST_CONFIG.tariffs.standard;
 const TARIFFS = {
   ...FIRST_CONFIG.tariffs,
   thrice: { ...STANDARD, rate: 3 },
+  dear: { ...STANDARD, rate: 1_000_000 },
 } as const;
 
-/** A port that is free now. */
+/** A port that is free, and that the system gives to nobody who asks for any. */
 async function freePort(): Promise<number> {
-  const probe = createPort().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const probe = createPort().listen(port, "127.0.0.1");
+    const free = await once(probe, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }
 
 export class Shop {

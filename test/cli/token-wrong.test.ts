@@ -11,6 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -56,11 +57,14 @@ describe("a token's owner", () => {
       ["send", ...to()],
       ["run", "sum", "1..100", ...to()],
       ["request", "echo", "{not json", ...to()],
+      ["request", "echo", '"hex:zz"', ...to()],
+      ["request", "echo", '{"bytes":"hex:123"}', ...to()],
       ["call", ...to("--cap", "-1")],
       ["call", ...to("--server", "http://127.0.0.1:80")],
     ];
     await Promise.all(commands.map((command) => desk.fails(2, "USAGE", command)));
     await desk.fails(2, "NO_FILE", ["send", "nothing", ...to()]);
+    await desk.fails(2, "NO_FILE", ["run", "./sum", "1..2", "--fee", "9", ...to()]);
   });
 
   test("wants the output where it cannot be: that is known before the device is asked", async () => {
@@ -75,7 +79,7 @@ describe("a token's owner", () => {
     const marks = await desk.info("pair.low.tearpad");
     const { pad } = await desk.fails(10, "NOT_A_TOKEN", ["call", "--device", "pair.low.tearpad"]);
     expect(pad).toBe("No pad bytes were used and no money was moved.");
-    await desk.fails(1, "WRONG_STATE", ["call", "--device", shop.blank("blank.tearpad", 65_536)]);
+    await desk.fails(10, "NOT_A_TOKEN", ["call", "--device", shop.blank("blank.tearpad", 65_536)]);
     expect((await desk.info("pair.low.tearpad")).up).toEqual(marks.up);
     expect(String(await desk.ok(["balance", "pair.low.tearpad"]))).toMatch(/^value +none/);
   });
@@ -102,6 +106,16 @@ describe("a server's operator", () => {
     await desk.fails(25, "TOKEN_UNKNOWN", ["token", "show", "srv", "0123456789abcdef"]);
     await desk.fails(25, "TOKEN_UNKNOWN", ["token", "cancel", "srv", "nobody", "--yes"]);
     await desk.fails(2, "USAGE", ["token", "credit", "srv", token.name, "--price", "5"]);
+    await desk.fails(2, "USAGE", ["token", "credit", "srv", token.name, "--price", "5", "--key", ""]);
+    await desk.fails(25, "BAD_PRICE", [
+      "issue",
+      "srv",
+      shop.blank("dear"),
+      "--price",
+      "9".repeat(18),
+      "--tariff",
+      "dear",
+    ]);
     await desk.fails(25, "BAD_PRICE", ["token", "credit", "srv", token.name, "--price", "0", "--key", "k"]);
     expect(desk.exists("nowhere")).toBe(false);
   });
@@ -110,7 +124,7 @@ describe("a server's operator", () => {
     const { tokens } = await shop.json<{ tokens: Token[] }>(["token", "list", "srv"]);
     const vault = readdirSync(desk.path("srv", "vault"));
     for (const image of [token.image, "pair.low.tearpad"]) {
-      await desk.fails(1, "WRONG_STATE", ["issue", "srv", image, "--price", "5"]);
+      await desk.fails(10, "NOT_BLANK", ["issue", "srv", image, "--price", "5"]);
     }
     expect((await shop.json<{ tokens: Token[] }>(["token", "list", "srv"])).tokens).toEqual(tokens);
     expect(readdirSync(desk.path("srv", "vault"))).toEqual(vault);
@@ -122,6 +136,27 @@ describe("a server's operator", () => {
     await desk.fails(23, "ADDRESS_IN_USE", ["serve", "second", "--create", "--listen", shop.address]);
     await desk.fails(2, "USAGE", ["serve", "third", "--create", "--listen", "127.0.0.1"]);
     expect(desk.exists("third")).toBe(false);
+  });
+
+  test("makes a server where none can be: nothing is left of it, and it ends", async () => {
+    writeFileSync(desk.path("a-file"), "");
+    await desk.fails(24, "SERVER_NOT_MADE", ["serve", "a-file/srv", "--create"]);
+    await desk.fails(24, "SERVER_NOT_MADE", ["serve", "a-file", "--create"]);
+    expect(readFileSync(desk.path("a-file"), "utf8")).toBe("");
+    if (process.platform !== "linux") return;
+    await desk.fails(24, "SERVER_NOT_MADE", ["serve", "/proc/nope/srv", "--create"]);
+    await desk.fails(13, "DISK_FAILED", ["call", "--device", token.image], { env: { TEARPAD_HOME: "/proc/nope" } });
+    // A disk that is full in the middle: no file gets larger than 8 KiB.
+    const { status } = await desk.run(["serve", "small", "--create"], { shell: "trap '' XFSZ; ulimit -f 8" });
+    expect([status, desk.exists("small")]).toEqual([13, false]);
+  });
+
+  test("serves the books of one server from a second directory, by links", async () => {
+    mkdirSync(desk.path("double"));
+    for (const name of ["config.json", "tearpad.db", "vault", "limits.log", "keys"]) {
+      symlinkSync(desk.path("srv", name), desk.path("double", name));
+    }
+    await desk.fails(23, "SERVER_BUSY", ["serve", "double", "--listen", "tcp://127.0.0.1:0"]);
   });
 
   test("writes a configuration that is wrong, or loses a key: the server does not start, and says where", async () => {

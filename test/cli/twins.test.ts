@@ -18,6 +18,7 @@ const source: PadSource = {
     highestProportion: 0,
     sourceName: "",
   },
+  noise: null,
   read: async (into) => {
     into.set(randomBytes(into.length));
   },

@@ -79,42 +79,49 @@ function* filesUnder(directory: string): Generator<string> {
 
 const stopAtExit = "process.on('exit', () => process.kill(process.pid, 'SIGSTOP'));";
 
-describe.runIf(process.platform === "linux")("T-22 the text here, the token there", () => {
+/** Only Linux shows a test the memory of another process. */
+const elsewhere = process.platform !== "linux";
+const notShown = elsewhere ? " (not shown here: that takes /proc/PID/mem of Linux)" : "";
+
+describe("T-22 the text here, the token there", () => {
   const there = new Desk();
   const here = new Desk();
   const text = "a text that is longer than any slot and any tag ".repeat(40);
 
-  test("T-22 the text is sealed and opened, and no pad byte was in memory or on disk where the text is", async () => {
-    await there.ok(["pair", "pair", "--size", "64K"]);
-    const pad = Buffer.from(there.read("pair.low.tearpad").subarray(PAD_BASE));
-    const finder = new PadFinder(pad);
-    expect(
-      finder.find(Buffer.concat([Buffer.alloc(999), pad.subarray(5000, 5000 + WINDOW_BYTES), Buffer.alloc(9)])),
-    ).toBe(5000);
+  test.skipIf(elsewhere)(
+    `T-22 the text is sealed and opened, and no pad byte was in memory or on disk where the text is${notShown}`,
+    async () => {
+      await there.ok(["pair", "pair", "--size", "64K"]);
+      const pad = Buffer.from(there.read("pair.low.tearpad").subarray(PAD_BASE));
+      const finder = new PadFinder(pad);
+      expect(
+        finder.find(Buffer.concat([Buffer.alloc(999), pad.subarray(5000, 5000 + WINDOW_BYTES), Buffer.alloc(9)])),
+      ).toBe(5000);
 
-    const token = await there.simulator(["pair.low.tearpad", "--tcp", "127.0.0.1:0"]);
-    writeFileSync(here.path("text"), text);
-    const child = here.start(["seal", "text", "--device", token.address, "--out", "bundle"], { preload: stopAtExit });
-    const pid = child.pid!;
-    while (!/^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) await setTimeout(20);
-    let looked = 0;
-    let heldText = false;
-    for (const region of memoryOf(pid)) {
-      looked += region.length;
-      heldText ||= region.includes(text.slice(0, 400));
-      expect(finder.find(region)).toBe(-1);
-    }
-    process.kill(pid, "SIGCONT");
-    expect(await once(child, "exit")).toEqual([0, null]);
-    // The look was at the right process: the text is in it.
-    expect(heldText).toBe(true);
-    expect(looked).toBeGreaterThan(10_000_000);
-    for (const path of filesUnder(here.directory)) expect(finder.find(readFileSync(path)), path).toBe(-1);
-    await token.stop();
+      const token = await there.simulator(["pair.low.tearpad", "--tcp", "127.0.0.1:0"]);
+      writeFileSync(here.path("text"), text);
+      const child = here.start(["seal", "text", "--device", token.address, "--out", "bundle"], { preload: stopAtExit });
+      const pid = child.pid!;
+      while (!/^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) await setTimeout(20);
+      let looked = 0;
+      let heldText = false;
+      for (const region of memoryOf(pid)) {
+        looked += region.length;
+        heldText ||= region.includes(text.slice(0, 400));
+        expect(finder.find(region)).toBe(-1);
+      }
+      process.kill(pid, "SIGCONT");
+      expect(await once(child, "exit")).toEqual([0, null]);
+      // The look was at the right process: the text is in it.
+      expect(heldText).toBe(true);
+      expect(looked).toBeGreaterThan(10_000_000);
+      for (const path of filesUnder(here.directory)) expect(finder.find(readFileSync(path)), path).toBe(-1);
+      await token.stop();
 
-    copyFileSync(here.path("bundle"), there.path("bundle"));
-    expect(String(await there.ok(["open", "bundle", "--device", "pair.high.tearpad"]))).toBe(text);
-  });
+      copyFileSync(here.path("bundle"), there.path("bundle"));
+      expect(String(await there.ok(["open", "bundle", "--device", "pair.high.tearpad"]))).toBe(text);
+    },
+  );
 
   test("T-22 when the link to the token is lost, the sealing ends with an error that says what was used, and the text is kept", async () => {
     await there.ok(["pair", "lost", "--size", "1M"]);
@@ -126,7 +133,7 @@ describe.runIf(process.platform === "linux")("T-22 the text here, the token ther
       JSON.stringify({ do: "cut-at", cut: { call: 400, when: "before", kind: "power" } }),
     ]);
     const sealing = here.fails(9, "SEAL_UNFINISHED", ["seal", "long", "--device", token.address, "--out", "never"]);
-    while (!String(await there.ok(["control", "control", "status", "--json"])).includes('"off"')) await setTimeout(20);
+    await there.ok(["control", "control", JSON.stringify({ do: "until", state: "off" })]);
     await token.stop();
     const failure = await sealing;
     expect(failure.cause).toContain("disconnected");

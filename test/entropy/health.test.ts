@@ -68,6 +68,22 @@ describe("the tests", () => {
     expect(whole.counters.samplesTested).toBe(5000);
   });
 
+  test("a pattern that comes again and again is found, whatever is claimed, and one repeated piece as well", () => {
+    for (const period of [2, 3, 7, 10, 64, 4096, 5040]) {
+      const tests = new HealthTests(0.5);
+      const finding = tests.update(Uint8Array.from(randomBytes(20_000).map((_, i, all) => all[i % period]!)));
+      expect(finding, `period ${period}`).toMatchObject({ test: expect.stringMatching(/^(period|adaptive)/) });
+    }
+    const bytes = randomBytes(30_000);
+    bytes.copy(bytes, 10_000 + 4096, 10_000, 10_100);
+    const at = 10_000 + 4096;
+    expect(new HealthTests(8).update(bytes)).toMatchObject({
+      test: "period",
+      position: expect.toSatisfy((position: number) => position >= at && position < at + 6),
+      cutoff: 6,
+    });
+  });
+
   test("a megabyte of good noise passes", () => {
     expect(new HealthTests(8).update(randomBytes(1 << 20))).toBeNull();
   });

@@ -145,12 +145,33 @@ describe("a session", () => {
     expect(error).toMatchObject({ code: "PROTOCOL_UNKNOWN", facts: { device: 2, host: 1 } });
   });
 
-  it("with nobody at the other end is a TIMEOUT after the fourth HELLO", async () => {
+  it("with nobody at the other end is NO_ANSWER after the fourth HELLO, and no pad bytes can have been used", async () => {
     const line = new ScriptedLine();
     line.greet = false;
     const error = await failure(openDevice(line, { clock: fastClock }));
-    expect(error).toMatchObject({ code: "TIMEOUT", facts: { command: "HELLO", attempts: 4 } });
+    expect(error).toMatchObject({ code: "NO_ANSWER", facts: { heard: false }, pad: "No pad bytes were used." });
+    expect(error.cause).toMatchObject({ code: "TIMEOUT", facts: { command: "HELLO", attempts: 4 } });
     expect(line.count(HELLO)).toBe(4);
+  });
+
+  it("with something else at the other end says so, whether that stays or hangs up", async () => {
+    for (const ends of [false, true]) {
+      const line = new ScriptedLine();
+      line.greet = false;
+      line.script = () => {
+        line.send(new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"));
+        if (ends) line.vanish();
+      };
+      const error = await failure(openDevice(line, { clock: fastClock }));
+      expect(error).toMatchObject({ code: "NO_ANSWER", facts: { heard: true }, pad: "No pad bytes were used." });
+      expect(error.message).toContain("no device");
+    }
+  });
+
+  it("that was there before and does not come again is a TIMEOUT: what was under way stays in doubt", async () => {
+    const { device, line } = await meet(() => {});
+    line.greet = false;
+    expect(await failure(device.hello())).toMatchObject({ code: "TIMEOUT", facts: { command: "HELLO" } });
   });
 });
 

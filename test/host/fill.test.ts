@@ -29,7 +29,48 @@ async function failure(promise: Promise<unknown>): Promise<DriverError> {
   );
 }
 
+/** A chip that has a part of the cells that it says, a half or a quarter: its addresses begin again at 0 where those end. */
+class Wrapping extends Flash {
+  readonly #real: number;
+
+  constructor(sectors: number, realSectors: number) {
+    super({ sectors, seed: 1 });
+    this.#real = realSectors * 4096;
+  }
+
+  override read(address: number, into: Uint8Array, at: number, length: number): void {
+    for (let done = 0; done < length; ) {
+      const from = (address + done) % this.#real;
+      const piece = Math.min(length - done, this.#real - from);
+      super.read(from, into, at + done, piece);
+      done += piece;
+    }
+  }
+
+  override program(address: number, from: Uint8Array, at: number, length: number): void {
+    super.program(address % this.#real, from, at, length);
+  }
+
+  override erase(address: number, size: number): void {
+    super.erase(address % this.#real, size);
+  }
+}
+
 describe("a fill", () => {
+  it("of a chip that is smaller than it says fails where its addresses wrap, and leaves no pad", async () => {
+    const sectors = SECTORS + SECTORS_BEFORE_PAD;
+    for (const part of [2, 4]) {
+      const flash = new Wrapping(sectors, Math.ceil(sectors / part));
+      const fake = new Machine({ core: builtCore(), flash, entropy: 1 });
+      fake.powerOn();
+      const error = await failure(fillDevice(await talkTo(fake), parameters, inOnePiece(pad)));
+      expect(error).toMatchObject({ code: "FLASH_FAULT" });
+      fake.powerCut();
+      fake.powerOn();
+      expect((await (await talkTo(fake)).info()).state).not.toBe("active");
+    }
+  });
+
   it("erases, writes, verifies, and leaves an active device that says what was laid down", async () => {
     const device = await talkTo(machine);
     const progress: FillProgress[] = [];

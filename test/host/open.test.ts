@@ -440,6 +440,6 @@ describe("where the text goes", () => {
     });
     expect(await failure(sealRun(device, text, outbox))).toMatchObject({ code: "WRONG_STATE" });
     blank.powerCut();
-    expect(await failure(talkTo(blank))).toMatchObject({ code: "TIMEOUT" });
+    expect(await failure(talkTo(blank))).toMatchObject({ code: "NO_ANSWER" });
   });
 });

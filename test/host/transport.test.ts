@@ -114,7 +114,7 @@ describe("a line that ends", () => {
     expect(device.gone).toBe(true);
   });
 
-  it("is DEVICE_LOST in the middle of a command, with the reason", async () => {
+  it("is NO_ANSWER in the middle of the first greeting, with the reason", async () => {
     const server = createServer((socket: Socket) => {
       socket.write(Uint8Array.of(0));
       socket.once("data", () => setTimeout(() => socket.resetAndDestroy(), 50));
@@ -123,7 +123,7 @@ describe("a line that ends", () => {
     await once(server, "listening");
     const { port } = server.address() as { port: number };
     const error = await failure(openDevice(() => openTransport(`tcp://127.0.0.1:${port}`)));
-    expect(error).toMatchObject({ code: "DEVICE_LOST", cause: { code: "ECONNRESET" } });
+    expect(error).toMatchObject({ code: "NO_ANSWER", cause: { code: "ECONNRESET" } });
   });
 });
 

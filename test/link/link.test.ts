@@ -1,7 +1,8 @@
 // The client of a link against the model of a server: what it promises while nothing goes wrong, what it refuses, and what a
 // server that is wrong, silent, older or hostile makes of it.
 
-import { rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Device, openDevice, sleep } from "../../host/driver/index.ts";
 import {
@@ -131,6 +132,53 @@ describe("requests", () => {
     expect((await left!.answer()).body).toBe("a");
     expect(await next.pending()).toEqual([]);
     await next.close();
+    expect(server.charged).toHaveLength(1);
+  });
+
+  test("that a link holds are there again in each next link until they are forgotten, and the file is small meanwhile", async () => {
+    const { server, device, options } = await bench({ padSectors: 128 }, { holds: true });
+    const link = await openLink(device, options);
+    for (let i = 0; i < 3; i++) await link.forget(await link.request("echo", bytes(9000)));
+    const bought = await link.request("goods", { order: "coffee" });
+    server.serve = () => {
+      throw new Error("NOT_FOUND");
+    };
+    await expect(link.request("store", {})).rejects.toEqual(failure("SERVICE_ERROR"));
+    expect(await link.pending()).toEqual([]);
+    await link.close();
+    await link.abandon();
+    const [file] = await readdir(options.directory);
+    expect((await stat(join(options.directory, file!))).size).toBeLessThan(2000);
+
+    for (const forgets of [false, true]) {
+      const next = await openLink(device, options);
+      const pending = await next.pending();
+      expect(pending).toMatchObject([{ id: bought.id, service: "goods", body: { order: "coffee" } }]);
+      expect(await pending[0]!.answer()).toEqual(bought);
+      await next.close();
+      if (forgets) await next.forget(bought);
+      await next.abandon();
+    }
+    const last = await openLink(device, options);
+    expect(await last.pending()).toEqual([]);
+    await last.abandon();
+    expect(server.charged.filter((id) => id === bought.id)).toEqual([bought.id]);
+  });
+
+  test("that were cut off are held as well when another link hands them over", async () => {
+    const { server, device, options } = await bench({}, { holds: true });
+    const link = await openLink(device, options);
+    server.mute();
+    const asked = expect(link.request("goods", "code")).rejects.toEqual(failure("LINK_CLOSED"));
+    await sleep(quickClock, 2000);
+    await link.abandon();
+    await asked;
+    for (let round = 0; round < 2; round++) {
+      const next = await openLink(device, options);
+      const [left] = await next.pending();
+      expect((await left!.answer()).body).toBe("code");
+      await next.abandon();
+    }
     expect(server.charged).toHaveLength(1);
   });
 });

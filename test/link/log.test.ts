@@ -101,6 +101,20 @@ test("a log gives back the bytes that it was given, and is small again when noth
   await again.close();
 });
 
+test("a log that grew while every call was refused is small again when it is opened", async () => {
+  const directory = await scratchDirectory();
+  const log = await LinkLog.open(directory, "t");
+  const refused = Array.from({ length: 1000 }, (_, i) => log.refused({ slot: 0, count: i + 1, skips: 0 }));
+  await Promise.all(refused);
+  await log.close();
+  const size = async (): Promise<number> => (await stat(log.path)).size;
+  expect(await size()).toBeGreaterThan(16_384);
+  const again = await LinkLog.open(directory, "t");
+  expect([again.refusals, await size()]).toEqual([{ slot: 0, count: 1000, skips: 0 }, expect.any(Number)]);
+  expect(await size()).toBeLessThan(1000);
+  await again.close();
+});
+
 test("boxes can end before each gap, before a STATE that ends, and at their end", async () => {
   const log = await LinkLog.open(await scratchDirectory(), "t");
   expect(log.ends()).toEqual([0]);

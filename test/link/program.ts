@@ -42,7 +42,10 @@ export async function runThrough(world: World, ...fates: Fate[]): Promise<void> 
     fate.directory = world.directory;
     // A first call that fails is the program's to repeat.
     const running = runProgram(world, fate).catch((error) => {
-      const failed = isLinkFailure(error, "NO_ADDRESS_ANSWERED") || isDriverError(error, "DEVICE_LOST");
+      const failed =
+        isLinkFailure(error, "NO_ADDRESS_ANSWERED") ||
+        isDriverError(error, "DEVICE_LOST") ||
+        isDriverError(error, "NO_ANSWER");
       if (!failed || life === lives.length - 1) throw error;
       return "again";
     });

@@ -4,7 +4,18 @@ import { appendFileSync, existsSync, readFileSync, statSync, utimesSync } from "
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { cancelToken, openOffice, type Server } from "../../server/index.ts";
-import { issue, linked, newServer, StoppedClock, silent, startServer, stop, type Token } from "./token/world.ts";
+import {
+  issue,
+  linked,
+  newServer,
+  StoppedClock,
+  settled,
+  silent,
+  startServer,
+  stop,
+  type Token,
+  until,
+} from "./token/world.ts";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -25,11 +36,6 @@ function move(clock: StoppedClock): void {
 /** Sets when the epoch began, by the clock of the test. */
 function beginEpoch(server: Place, at: number): void {
   utimesSync(keyOf(server), at / 1000, at / 1000);
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(condition()).toBe(true);
 }
 
 test("a log of limits that is mostly history is compacted at the start and while the server runs; a small one is left alone", async () => {
@@ -120,7 +126,7 @@ test("T-01 the twin of a token that another process cancels is destroyed in a mo
   const keys = join(server.directory, "vault", `${name}.keys`);
   expect(existsSync(keys)).toBe(true);
   clock.pass(1000);
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await settled(server);
   clock.pass(1000);
   expect(existsSync(keys)).toBe(false);
 });

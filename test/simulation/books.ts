@@ -9,9 +9,19 @@ import { HAND } from "./hand.ts";
 export interface TokenBooks {
   readonly balance: bigint;
   readonly held: bigint;
-  /** What the journal took from it, and gave it, in corrections. */
+  /** What the journal took from it, and what it gave it in corrections. */
   readonly taken: bigint;
   readonly corrected: bigint;
+  /** What came in beside its issue: credits, sales, collected earnings. */
+  readonly given: bigint;
+  /** Credits and sales into value, and sales into earnings. */
+  readonly credited: bigint;
+  readonly sold: bigint;
+  readonly earned: bigint;
+  /** What it has of earnings, what of them waits for the operator, and what moved of them, restores aside. */
+  readonly earnings: bigint;
+  readonly aside: bigint;
+  readonly earnedMoved: bigint;
   readonly row: PadRow;
 }
 
@@ -92,8 +102,21 @@ function aside<Result>(look: () => Result): Result {
 }
 
 const MOVES = `SELECT sum(CASE WHEN source = $account AND reason <> 'correction' THEN amount END) AS taken,
-    sum(CASE WHEN reason <> 'correction' THEN 0 WHEN source = $account THEN -amount ELSE amount END) AS corrected
+    sum(CASE WHEN reason <> 'correction' THEN 0 WHEN source = $account THEN -amount ELSE amount END) AS corrected,
+    sum(CASE WHEN target = $account AND reason NOT IN ('correction', 'issue') THEN amount END) AS given,
+    sum(CASE WHEN target = $account AND reason = 'credit' THEN amount END) AS credited,
+    sum(CASE WHEN target = $account AND reason = 'sale' THEN amount END) AS sold,
+    sum(CASE WHEN reason IN ('doubt', 'resolve earnings') THEN 0 WHEN source = $account THEN -amount ELSE amount END) AS moved
   FROM journal WHERE kind IN ('transfer', 'post') AND (source = $account OR target = $account)`;
+
+interface Moves {
+  readonly taken: bigint | null;
+  readonly corrected: bigint | null;
+  readonly given: bigint | null;
+  readonly credited: bigint | null;
+  readonly sold: bigint | null;
+  readonly moved: bigint | null;
+}
 
 /** Statements by their text, for as long as their database is open. */
 const statements = new WeakMap<object, Map<string, Statement>>();
@@ -114,13 +137,31 @@ export function readToken(server: Server, name: string): TokenBooks {
     balance: bigint;
     held: bigint;
   };
-  const moves = prepared(server, MOVES, true).get({ account: row.account }) as Record<
-    "taken" | "corrected",
-    bigint | null
+  const moves = prepared(server, MOVES, true).get({ account: row.account }) as Moves;
+  const { earner, aside } = prepared(server, EARNERS).get({ pad: row.pad }) as Record<
+    "earner" | "aside",
+    number | null
   >;
-  const [taken, corrected] = [moves.taken ?? 0n, moves.corrected ?? 0n];
-  return { ...account, taken, corrected, row };
+  const earned = earner === null ? null : (prepared(server, MOVES, true).get({ account: earner }) as Moves);
+  const balanceOf = (id: number | null) =>
+    id === null ? 0n : (prepared(server, "SELECT balance FROM account WHERE id = ?", true).pluck().get(id) as bigint);
+  return {
+    ...account,
+    taken: moves.taken ?? 0n,
+    corrected: moves.corrected ?? 0n,
+    given: moves.given ?? 0n,
+    credited: moves.credited ?? 0n,
+    sold: moves.sold ?? 0n,
+    earned: earned?.sold ?? 0n,
+    earnings: balanceOf(earner),
+    aside: balanceOf(aside),
+    earnedMoved: earned?.moved ?? 0n,
+    row,
+  };
 }
+
+const EARNERS = `SELECT (SELECT account FROM earnings WHERE pad = $pad) AS earner,
+  (SELECT aside FROM doubt WHERE pad = $pad) AS aside`;
 
 /** The boxes down that the server keeps of a pad, in their order. */
 export function keptBoxes(server: Server, pad: number): { readonly mark: number; readonly box: Uint8Array }[] {

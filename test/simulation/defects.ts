@@ -179,6 +179,35 @@ export const DEFECTS: readonly SimulatedDefect[] = [
     to: "",
     shows: ["server killed between writes"],
   },
+  {
+    name: "after a restore a receipt takes away what was sold since",
+    file: "server/token/doubt.ts",
+    from: "receipt.balance - server.pads.stood(pad.pad)",
+    to: "receipt.balance - turn.balance.balance",
+    shows: RESTORED,
+  },
+  {
+    name: "after a restore what was earned can be collected again",
+    file: "server/token/doubt.ts",
+    from: "if (earnings === null || amount === 0n) return;",
+    to: "if (amount >= 0n) return;",
+    shows: RESTORED,
+  },
+  {
+    name: "after a restore what was debited behind the newest receipt is forgotten",
+    file: "server/token/doubt.ts",
+    from: "if (receipt.sequence === pad.receipt && receipt.up === up)",
+    to: "if (receipt.sequence === pad.receipt)",
+    shows: RESTORED,
+  },
+  // The market.
+  {
+    name: "what is sold is not paid to the seller",
+    file: "server/service/market/market.ts",
+    from: 'pay(earner, offer.price - commission, "sale");',
+    to: 'pay(ledger.named("fees", token.asset, "fees"), offer.price - commission, "sale");',
+    shows: [],
+  },
   // Ledger and store.
   {
     name: "a transfer reaches one account only",

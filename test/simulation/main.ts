@@ -12,6 +12,11 @@ import { FAULTS, newTally } from "./faults.ts";
 const WORKERS = 2;
 const PROGRESS_MS = 10_000;
 const HUNT_SEEDS = 150;
+/** In so many seeds each kind of fault must come. */
+const SEEDS_FOR_ALL = 300;
+/** Of the kills of servers at least this share must come between the first write and the answer, and with so much in flight. */
+const LEAST_BETWEEN = 0.3;
+const LEAST_IN_FLIGHT = 8;
 
 const { values } = parseArgs({
   options: {
@@ -85,8 +90,10 @@ await atOnce(shares, WORKERS, async (i) => {
   }
 });
 const stepsPerSecond = Math.round(total.steps / seconds());
-const silent = seeds >= 300 ? FAULTS.filter((fault) => faultsFired[fault] === 0) : [];
-for (const fault of silent) failures.push(`"${fault}" never came`);
+const silent = FAULTS.filter((fault) => faultsFired[fault] === 0);
+if (seeds >= SEEDS_FOR_ALL) for (const fault of silent) failures.push(`"${fault}" never came`);
+else if (silent.length > 0)
+  console.log(`warning: in so few seeds ${silent.length} of the faults never came: ${silent.join(", ")}`);
 
 const catches: Catch[] = values["no-defects"]
   ? []
@@ -98,7 +105,13 @@ const catches: Catch[] = values["no-defects"]
       return caught;
     });
 const killed = kills === 0 ? null : await killServers(kills, seed, (line) => console.log(line));
-if (killed !== null) failures.push(...killed.failures);
+if (killed !== null) {
+  const { betweenWriteAndAnswer: between, leastInFlight } = killed;
+  failures.push(...killed.failures);
+  if (between < LEAST_BETWEEN * kills)
+    failures.push(`${between} of ${kills} kills came between the first write and the answer`);
+  if (leastInFlight < LEAST_IN_FLIGHT) failures.push(`a kill came with ${leastInFlight} requests in flight`);
+}
 
 const found = catches.filter((one) => one.found).length;
 const report = {
@@ -109,7 +122,7 @@ const report = {
   answers: total.answers,
   bytesUsed: total.bytesUsed,
   bytesReused: total.bytesReused,
-  valueLost: `${total.valueLost}`,
+  valueLost: Number(total.valueLost),
   doubleDebits: total.doubleDebits,
   faultsFired,
   defectsPlanted: catches.length,

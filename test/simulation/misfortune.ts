@@ -167,6 +167,7 @@ export class Misfortune {
       const { backup, answers } = backups[random.below(backups.length)] ?? {};
       if (this.#world.calm || backup === undefined || !host.restore(backup)) return;
       this.#world.fired("database restored");
+      this.#world.putBack();
       for (const place of this.#world.places) {
         const before = answers!.get(place)!;
         for (const id of place.record.answers.keys()) if (!before.has(id)) place.lost.add(id);
@@ -179,7 +180,7 @@ export class Misfortune {
         else this.#onWelcome = backUp;
       });
     }
-    for (let n = 1 + random.below(2); n > 0; n--) time.after(1000 + random.below(TROUBLED_MS - 1500), restore);
+    for (let n = 1 + random.below(3); n > 0; n--) time.after(1000 + random.below(TROUBLED_MS - 1500), restore);
   }
 
   /** A welcome leaves the server. */

@@ -40,7 +40,7 @@ it(`T-19 ✗ after ${ATTEMPTS * ADDRESSES.length} failed calls the next one conn
   expect((await link.request("echo", "at last")).body).toBe("at last");
   await link.close();
   expect((await device.info()).nextSlot).toBeLessThan(16);
-}, 60_000);
+});
 
 /** What a server says that does not know a tag. */
 function stranger(): Uint8Array {

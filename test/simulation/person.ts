@@ -2,6 +2,7 @@
 // moment and started again with the same directory. What was asked and what was answered is written down here, outside of
 // everything that can be killed.
 
+import { createHash } from "node:crypto";
 import { type Clock, isDriverError, openDevice } from "../../host/driver/index.ts";
 import { type Answer, isLinkFailure, type Link, type LinkEvent, LinkFailure, openLink } from "../../host/link/index.ts";
 import type { Info, Value } from "../../host/protocol/index.ts";
@@ -17,6 +18,8 @@ export interface Asked {
   readonly id: string;
   readonly service: string;
   readonly body: Uint8Array;
+  /** What is bought for so much, minor units; 0 when nothing is. */
+  readonly price: bigint;
   answer: Answered | null;
   /** Why there will be none: it was refused before its first box, or its program ended before it was on the disk. */
   refused: string | null;
@@ -30,10 +33,20 @@ export interface Answered {
   readonly balance: bigint;
 }
 
+/** What somebody has offered, or has tried to. */
+export interface Offer {
+  readonly name: string;
+  readonly asset: string;
+  readonly price: bigint;
+  readonly bytes: Uint8Array;
+}
+
 /** What a person asks of the world. */
 export interface Surroundings {
   readonly time: Time;
   readonly random: Random;
+  /** What was ever offered on the market. */
+  readonly offers: Offer[];
   connect(person: Person): Promise<Connection>;
   /** Whether an older database, put back, knows nothing of the answer to a request. */
   isLost(person: Person, id: string): boolean;
@@ -53,6 +66,7 @@ const ORDINARY: readonly string[] = [
   "LINK_CLOSED",
   "NOT_KEPT",
   "DISK_FULL",
+  "NO_ANSWER",
   "DEVICE_LOST",
   "TIMEOUT",
   "NO_SESSION",
@@ -60,7 +74,19 @@ const ORDINARY: readonly string[] = [
 /** How a token may end for good. */
 const FINAL: readonly string[] = ["SLOTS_EXHAUSTED", "VALUE_CLOSED", "EXHAUSTED", "PAD_EXHAUSTED"];
 
-const SERVICES = ["echo", "echo", "store", "dig", "dig", "fails"] as const;
+const SERVICES = [
+  "echo",
+  "echo",
+  "store",
+  "dig",
+  "dig",
+  "fails",
+  "market",
+  "market",
+  "market",
+  "market",
+  "market",
+] as const;
 const MOST_AT_ONCE = 4;
 
 export class Person {
@@ -137,7 +163,7 @@ export class Person {
       await device.close();
       return { info, value };
     } catch (error) {
-      if (isDriverError(error, "DEVICE_LOST")) return null;
+      if (isDriverError(error, "DEVICE_LOST") || isDriverError(error, "NO_ANSWER")) return null;
       throw error;
     }
   }
@@ -235,17 +261,37 @@ export class Person {
     const service = this.token.tariff === "tied" ? "echo" : SERVICES[random.below(SERVICES.length)]!;
     const body = new Uint8Array(random.below(4) === 0 ? 4000 + random.below(2500) : random.below(300));
     random.fill(body);
-    const sent =
-      service === "store"
-        ? { action: "put", name: `file ${random.below(3)}`, offset: 0, bytes: body, end: true }
-        : body;
+    const [sent, price] =
+      service === "market"
+        ? this.#atMarket(body.subarray(0, 300), random)
+        : service === "store"
+          ? [{ action: "put", name: `file ${random.below(3)}`, offset: 0, bytes: body, end: true }, 0n]
+          : [body, 0n];
     const answered = link.request(service, sent);
     // A request takes its id before anything else.
     const id = Buffer.from(DRAWN.last).toString("hex");
-    const asked: Asked = { id, service, body, answer: null, refused: null };
+    const asked: Asked = { id, service, body, price, answer: null, refused: null };
     this.asked.set(id, asked);
     this.#world.trace(`${this.token.tariff} asks ${service} with ${body.length} bytes: ${id}`);
     return this.#settle(owner, asked, answered);
+  }
+
+  /** Offers something, buys something, or collects what was earned; and what it buys for. */
+  #atMarket(bytes: Uint8Array, random: Random): [body: object, price: bigint] {
+    const { asset } = this.token;
+    const { offers } = this.#world;
+    const others = offers.filter((offer) => offer.asset === asset);
+    const pick = random.below(9);
+    const bought = others[random.below(Math.max(1, others.length))];
+    if (pick === 0) return [{ action: "collect" }, 0n];
+    if (pick < 7 && bought !== undefined) {
+      const { name, price } = bought;
+      return [{ action: "buy", name, price, digest: digestOf(bought.bytes) }, price];
+    }
+    const offer = { name: `offer-${offers.length}`, asset, price: BigInt(1 + random.below(20)), bytes };
+    offers.push(offer);
+    const into = random.below(3) > 0 ? "value" : "earnings";
+    return [{ action: "offer", name: offer.name, price: offer.price, digest: digestOf(bytes), bytes, into }, 0n];
   }
 
   /** Writes down what came of a request; what says nothing of its outcome leaves it open. */
@@ -277,9 +323,17 @@ export class Person {
     if (differs && !this.#world.isLost(this, asked.id)) {
       this.#world.find(`${asked.service} ${asked.id} got two answers`);
     }
-    if (ok && asked.service !== "store" && Buffer.compare(answer.body as Uint8Array, asked.body) !== 0) {
+    if (
+      ok &&
+      !["store", "market"].includes(asked.service) &&
+      Buffer.compare(answer.body as Uint8Array, asked.body) !== 0
+    ) {
       this.#world.find(`${asked.service} ${asked.id} got another body back`);
     }
     asked.answer ??= { ok, error, charged, balance };
   }
+}
+
+function digestOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
 }

@@ -6,6 +6,7 @@ import type { Observer } from "./observer.ts";
 import type { Person, Surroundings } from "./person.ts";
 import type { Record } from "./record.ts";
 import type { Token } from "./template.ts";
+import type { Wealth } from "./wealth.ts";
 
 /** Simulated time in which things go wrong. */
 export const TROUBLED_MS = 4000;
@@ -16,6 +17,7 @@ export interface Place {
   readonly observer: Observer;
   readonly record: Record;
   readonly person: Person;
+  readonly wealth: Wealth;
   /** Who has a second device with the same pad. */
   copy: Person | null;
   /** Answers that an older database, put back, knows nothing of. */
@@ -34,6 +36,8 @@ export interface Troubled extends Surroundings {
   readonly faults: ReadonlySet<Fault>;
   /** Nothing goes wrong any more. */
   readonly calm: boolean;
+  /** An older database is in the place of the server's own. */
+  putBack(): void;
   /** A fault has come. */
   fired(fault: Fault): void;
   /** The operator resolves the doubt of a token. */

@@ -44,7 +44,7 @@ it(`T-23 T-42 who sees the whole wire of ${DEVICES * CALLS} calls cannot tell wh
     return { device, wire: bytes };
   });
   expect(Math.max(...LINKERS.map(([, linker]) => advantage(marked, linker, random)))).toBeGreaterThan(0.3);
-}, 180_000);
+});
 
 async function allCalls(random: Random): Promise<Call[]> {
   const directory = join(scratch(), "server");

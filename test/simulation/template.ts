@@ -17,6 +17,7 @@ import { settled, Time } from "./time.ts";
 export interface Token extends Original {
   readonly name: string;
   readonly tariff: string;
+  readonly asset: string;
   readonly issued: bigint;
   readonly machine: Machine;
   readonly filled: MachineSnapshot;
@@ -33,23 +34,27 @@ export const ADDRESS = "tcp://server.test:1";
 const SECTORS_BEFORE_PAD = 32;
 const TEMPLATE_SEED = 7;
 
-const SERVICES = { echo: 1, store: 3, dig: 7, fails: 5, catalogue: 0 } as const;
+/** Thousandths of a price that the market keeps. */
+export const COMMISSION = 100;
+const SERVICES = { echo: 1, store: 3, dig: 7, fails: 5, catalogue: 0, market: 1 } as const;
 const CONFIG = {
   ...FIRST_CONFIG,
   addresses: { number: 1, list: [ADDRESS] },
   tariffs: {
     money: { asset: "TPD", perBox: 1, perKiB: 2, services: SERVICES },
-    service: { asset: "SRV", services: SERVICES },
-    tied: { asset: "TPD", exhaustion: "erasing", services: { echo: 0, store: 0 } },
+    service: { asset: "TPD", services: SERVICES },
+    tied: { asset: "PAD", exhaustion: "erasing", services: { echo: 0, store: 0 } },
   },
-  assets: { TPD: { decimals: 2 }, SRV: { decimals: 0 } },
+  assets: { TPD: { decimals: 2 }, PAD: { decimals: 0 } },
   answerAfterMs: 5,
+  services: { commission: COMMISSION },
   limits: { burnLagMs: 50, giveWayMs: 2000, halfOpenMs: 3000, idleMs: 60_000, largestRequest: 20_000 },
 };
 
 const ORDERS = [
   { tariff: "money", price: 900n, limit: 400n, sectors: 96 },
   { tariff: "service", price: 400n, limit: 1000n, sectors: 96 },
+  { tariff: "money", price: 700n, limit: 400n, sectors: 96 },
   { tariff: "tied", price: 5000n, limit: 10_000n, sectors: 64 },
 ] as const;
 
@@ -116,6 +121,7 @@ async function make(time: Time): Promise<Template> {
     tokens.push({
       name: issue.name,
       tariff: order.tariff,
+      asset: parameters.token.asset,
       issued,
       bytes,
       padId,

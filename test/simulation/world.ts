@@ -8,24 +8,25 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { downEnd, type Info, KIND_NUMBER, SLOT_BYTES, upBase } from "../../host/protocol/index.ts";
 import { placesIn } from "../../server/directory.ts";
-import { resolveDoubt, type Server } from "../../server/index.ts";
+import { creditToken, resolveDoubt, type Server } from "../../server/index.ts";
 import { Vault } from "../../server/vault/index.ts";
 import { Random } from "../../simulator/index.ts";
 import { auditBooks, readToken, servedByFails, sumsAreZero } from "./books.ts";
 import { CLIENT_DISK } from "./client-disk.ts";
 import { DRAWN } from "./drawn.ts";
 import { chooseFaults, type Fault, newTally, type Tally } from "./faults.ts";
-import { HAND } from "./hand.ts";
+import { Gone, HAND } from "./hand.ts";
 import { ServerHost } from "./host.ts";
 import { Misfortune } from "./misfortune.ts";
 import { Connection, type Weather } from "./network.ts";
 import { Observer } from "./observer.ts";
-import { type Ending, Person } from "./person.ts";
+import { type Ending, type Offer, Person } from "./person.ts";
 import { type Place, TROUBLED_MS, type Troubled } from "./place.ts";
 import { Record } from "./record.ts";
 import { WORK } from "./services.ts";
-import type { Template, Token } from "./template.ts";
+import { COMMISSION, type Template, type Token } from "./template.ts";
 import { settled, Time } from "./time.ts";
+import { Wealth } from "./wealth.ts";
 
 /** What became of a seed. */
 export interface Life {
@@ -76,6 +77,7 @@ class World implements Troubled, Weather {
   readonly faults: ReadonlySet<Fault>;
   readonly tally: Tally = newTally();
   readonly findings: string[] = [];
+  readonly offers: Offer[] = [];
   readonly #seed: number;
   readonly #base: string;
   readonly #hash = createHash("sha256");
@@ -84,6 +86,8 @@ class World implements Troubled, Weather {
   readonly #start: number;
   #valueLost = 0n;
   #doubleDebits = 0;
+  /** An older database was put back, and nobody has looked at it yet. */
+  #putBack = false;
   #over = false;
   calm = false;
 
@@ -123,6 +127,7 @@ class World implements Troubled, Weather {
       observer,
       record: new Record(observer),
       person,
+      wealth: new Wealth(token.issued),
       copy: null,
       lost: new Set(),
       inDoubt: false,
@@ -145,10 +150,14 @@ class World implements Troubled, Weather {
         this.find(`${restored} tokens are ahead of the books, and no older database was put back`);
       }
       for (const place of this.places) {
-        const { row } = readToken(server, place.token.name);
-        place.inDoubt = row.in_doubt === 1;
-        if (restored > 0) place.untrue = row.receipt;
+        const books = readToken(server, place.token.name);
+        place.inDoubt = books.row.in_doubt === 1 || books.aside > 0n;
+        if (restored > 0) place.untrue = books.row.receipt;
+        if (this.#putBack) place.wealth.restored(books);
       }
+      this.#putBack = false;
+      this.#committed();
+      for (const place of this.places) if (this.calm && place.inDoubt) this.resolve(place);
     };
     this.host.onFailure = (error) => this.find(`the server does not start: ${error.stack}`);
     this.host.onLog = (level, facts, sentence) => {
@@ -159,6 +168,7 @@ class World implements Troubled, Weather {
     await this.host.start();
     for (const { person } of this.places) this.#runSoon(person);
     this.#misfortune.arrange();
+    for (let credit = this.random.below(4); credit > 0; credit--) this.#creditSoon(credit, TROUBLED_MS);
     this.time.after(TROUBLED_MS, () => this.becomeCalm());
     const all = () => this.places.flatMap(({ person, copy }) => (copy === null ? [person] : [person, copy]));
     const over = () =>
@@ -212,6 +222,28 @@ class World implements Troubled, Weather {
     });
   }
 
+  /** Somebody pays at the counter, and the operator credits it, until that is done or refused. */
+  #creditSoon(credit: number, within: number): void {
+    const { token } = this.places[this.random.below(this.places.length)]!;
+    if (token.tariff === "tied") return;
+    const price = BigInt(1 + this.random.below(60));
+    const pay = () => {
+      const { server } = this.host;
+      if (server === null) return void this.time.after(200, pay);
+      try {
+        creditToken(server.token, token.name, price, `credit ${credit}`);
+        this.trace(`${token.tariff} is credited ${price}`);
+      } catch (error) {
+        const { code = error instanceof Gone ? "killed" : "" } = error as { code?: string };
+        this.trace(`${token.tariff} is not credited: ${code}`);
+        if (code === "") this.find(`a credit failed with ${(error as Error).stack}`);
+        if (code === "TOKEN_IN_DOUBT") return;
+        this.time.after(200, pay);
+      }
+    };
+    this.time.after(this.random.below(within), pay);
+  }
+
   becomeCalm(): void {
     this.calm = true;
     this.trace("calm");
@@ -262,7 +294,8 @@ class World implements Troubled, Weather {
     const most = receipt.balance;
     const least = most > openCaps ? most - openCaps : 0n;
     // What receipts from before a restore say of the books is true no more, when an operator has resolved the doubt.
-    if (receipt.sequence > place.untrue && (books.balance > most || books.balance < least)) {
+    const cameIn = place.wealth.cameInSince(receipt.sequence);
+    if (receipt.sequence > place.untrue && (books.balance > most + cameIn || books.balance < least)) {
       this.find(`${place.token.tariff} shows ${least} to ${most}, and has ${books.balance}`);
     }
     const { up, down, split } = seen.info;
@@ -271,7 +304,7 @@ class World implements Troubled, Weather {
     if (split > books.row.split) this.find("the device holds a split that the server never granted");
     if (how !== "closed") return;
     if (books.row.up !== up.used) this.find(`up is ${up.used} at the device and ${books.row.up} at the server`);
-    if (books.balance !== most)
+    if (books.balance < most || books.balance > most + cameIn)
       this.find(`a closed link leaves ${most} at the device and ${books.balance} in the books`);
   }
 
@@ -307,14 +340,36 @@ class World implements Troubled, Weather {
     if (server === null) return;
     if (!sumsAreZero(server)) this.find("the accounts of an asset do not sum to zero");
     for (const place of this.places) this.#compare(place, server);
+    this.#compareSales(server);
   }
 
-  #compare({ token, record }: Place, server: Server): void {
-    const { balance, taken, corrected, row } = readToken(server, token.name);
+  /** What buyers paid for is what sellers got, less the commission. */
+  #compareSales(server: Server): void {
+    let [paid, got] = [0n, 0n];
+    for (const { token, person, copy, record } of this.places) {
+      const { sold, earned } = readToken(server, token.name);
+      got += sold + earned;
+      for (const { id, price } of [...person.asked.values(), ...(copy?.asked.values() ?? [])]) {
+        if (price > 0n && record.answers.get(id)?.ok) paid += price - (price * BigInt(COMMISSION)) / 1000n;
+      }
+    }
+    if (paid === got) return;
+    this.find(`buyers paid ${paid}, and sellers got ${got}`);
+    this.#valueLost += paid > got ? paid - got : got - paid;
+  }
+
+  #compare({ token, record, wealth }: Place, server: Server): void {
+    const books = readToken(server, token.name);
+    const { balance, taken, given, corrected, row } = books;
     record.read(server, row.pad);
     const { charged } = record;
-    if (balance !== token.issued - taken + corrected)
-      this.find(`${token.tariff}: ${balance} is left of ${token.issued} less ${taken}`);
+    if (balance !== token.issued - taken + given + corrected)
+      this.find(`${token.tariff}: ${balance} is left of ${token.issued} less ${taken} and with ${given}`);
+    const wrong = token.tariff === "tied" ? null : wealth.follow(books);
+    if (wrong !== null) {
+      this.find(`${token.tariff}: ${wrong.sentence}`);
+      this.#valueLost += wrong.amount;
+    }
     if (token.tariff === "tied" ? balance === BigInt(row.worth) : taken === charged) return;
     this.find(`${token.tariff}: its answers say ${charged}, and ${taken} was taken; ${balance} of ${row.worth}`);
     if (taken > charged) this.#doubleDebits++;
@@ -439,6 +494,10 @@ class World implements Troubled, Weather {
     this.findings.push(sentence);
   }
 
+  putBack(): void {
+    this.#putBack = true;
+  }
+
   fired(fault: Fault): void {
     this.tally[fault]++;
     this.trace(`FAULT: ${fault}`);
@@ -451,6 +510,10 @@ class World implements Troubled, Weather {
 
   resolve(place: Place): void {
     const { server } = this.host;
-    if (server !== null) resolveDoubt(server.token, place.token.name);
+    if (server === null) return;
+    const { value, earningsToResolve } = place.wealth;
+    const tied = place.token.tariff === "tied";
+    resolveDoubt(server.token, place.token.name, tied ? {} : { balance: value, earnings: earningsToResolve });
+    place.inDoubt = false;
   }
 }

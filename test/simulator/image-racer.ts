@@ -1,14 +1,16 @@
 /**
- * A process that opens and closes the image argv[2] again and again until the time argv[3], and says how often it had it, and how
- * often someone else had it too: whoever has the image makes a witness file that may not be there already.
+ * A process that opens and closes the image argv[2] again and again, once it is told to, until it has had it argv[3] times. It says
+ * how often someone else had it too: whoever has the image makes a witness file that may not be there already.
  */
-import { closeSync, openSync, unlinkSync } from "node:fs";
+import { closeSync, openSync, readSync, unlinkSync } from "node:fs";
 import { openImage, SimulatorError } from "../../simulator/index.ts";
 
-const [path, end] = [process.argv[2]!, Number(process.argv[3])];
+const [path, times] = [process.argv[2]!, Number(process.argv[3])];
 let had = 0;
 let together = 0;
-while (Date.now() < end) {
+console.log(JSON.stringify({ ready: true }));
+readSync(0, Buffer.alloc(1));
+while (had < times) {
   try {
     const image = openImage(path);
     had++;
@@ -24,4 +26,4 @@ while (Date.now() < end) {
     if (!(error instanceof SimulatorError && error.code === "IMAGE_BUSY")) throw error;
   }
 }
-console.log(JSON.stringify({ had, together }));
+console.log(JSON.stringify({ together }));

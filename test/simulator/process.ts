@@ -18,7 +18,7 @@ export function start(script: string, args: readonly (string | number)[], shell 
   const child = spawn("bash", ["-c", `${shell} exec ${words}`], { stdio: ["pipe", "pipe", "inherit"] });
   const said = new Promise<Record<string, unknown>>((resolve, reject) => {
     createInterface({ input: child.stdout! }).once("line", (line) => resolve(JSON.parse(line)));
-    child.once("exit", (code, signal) => reject(new Error(`${script} ended: ${code ?? signal}`)));
+    child.once("close", (code, signal) => reject(new Error(`${script} ended: ${code ?? signal}`)));
   });
   said.catch(() => {});
   return { child, said };

@@ -9,9 +9,10 @@ import { TOKEN_KEYS } from "../../cli/demo/index.ts";
 import { inspectFile } from "../../cli/image-file.ts";
 import { boxCost, runCost } from "../../host/protocol/index.ts";
 import { Conversation, traceOf } from "./conversation.ts";
-import { errorIn, PROJECT, type Result, Starter } from "./starter.ts";
+import { errorIn, PROJECT, type Result, Starter, TEARPAD } from "./starter.ts";
 
 const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+const NPM_RUN = "npm run -s tearpad --";
 const spoken = (text: number): number => runCost(text, 1).padBytes;
 
 /** What A and B used in one start: boxes, and the torn one. */
@@ -44,7 +45,6 @@ describe("npm start", () => {
     expect(first.bytesReused).toBe(0);
     expect(first.disagreements).toEqual([]);
     expect(Object.keys(durations)).toEqual(["pair", "devices", "before", "answer", "after", "observer", "total"]);
-    expect(durations.total).toBeLessThan(15_000);
     here.expectNothingLeft(pids.a, pids.b);
   });
 
@@ -101,20 +101,17 @@ describe("npm start", () => {
     }
   });
 
-  test("a second start goes on with the same pads at their marks, and so does one with another file", async () => {
-    const second = await here.result();
+  test("a second start goes on with the same pads at their marks, with an empty file as well", async () => {
+    const second = await here.result("--file", here.write("empty", ""));
+    expect(second).toMatchObject({ boxes: { before: 1, after: 1 }, segments: { after: 1 }, bytesSkipped: 32 });
     expect(second.pair).toEqual({ ...first.pair, fresh: false });
-    expect(second.marks.a.up.used).toBe(2 * first.marks.a.up.used);
+    expect(second.marks.a.up.used).toBe(first.marks.a.up.used + usedUp(second));
     expect(second.marks.a.nextSlot).toBe(6);
-    expect(second.bytesUsed).toBe(2 * first.bytesUsed);
+    expect(second.bytesUsed).toBe(first.bytesUsed + usedUp(second) - 32 + spoken(second.bytes.answer) + 4 * 48);
     // The server goes on with its books, and sells another token.
     expect(second.token.name).not.toBe(first.token.name);
     expect(second.token.directory).toBe(first.token.directory);
     expect(second.token.books.entries).toBeGreaterThan(first.token.books.entries);
-
-    const empty = await here.result("--file", here.write("empty", ""));
-    expect(empty).toMatchObject({ boxes: { before: 1, after: 1 }, segments: { after: 1 }, bytesSkipped: 32 });
-    expect(empty.marks.a.up.used).toBe(second.marks.a.up.used + 3 * 32);
   });
 
   test("a binary file of 300 kB arrives as it is, with room that B grants", async () => {
@@ -137,12 +134,13 @@ describe("npm start", () => {
     expect(message).toMatch(/needs 608,864 bytes of pad for device A, and [\d,]+ are left/);
     expect(advice).toContain("npm start -- --new");
 
-    const server = here.write("home/start-server/of the server before", "");
-    const fresh = await here.result("--file", file, "--new");
-    expect(existsSync(server)).toBe(false);
-    expect(fresh.pair).toMatchObject({ fresh: true, padBytes: 2 * 1_048_576 - 131_072 });
-    expect(fresh.bytesUsed).toBe(2 * spoken(300_000) + spoken(fresh.bytes.answer) + 4 * 48);
-    here.expectNothingLeft();
+    const anew = here.start(["--file", file, "--new"]);
+    await anew.printed("1  A seals");
+    const ended = await anew.signal("SIGINT");
+    expect(ended.status).toBe(130);
+    expect(ended.stdout).toMatch(/^The pair +new: 1,966,080 bytes on each device/m);
+    expect(ended.stdout).toContain("300,000 bytes of text in 74 boxes");
+    here.expectNothingUp();
   });
 });
 
@@ -160,7 +158,11 @@ describe("while it is up", () => {
     text = await running.printed("until you press Ctrl-C");
     const commands = text.split("\n").flatMap((line) => /^ {3}(.*npm run -s tearpad -- .*)$/.exec(line)?.[1] ?? []);
     const outputs: string[] = [];
-    for (const command of commands) outputs.push(await shell(command.replace("note.box", here.path("note.box"))));
+    for (const [index, command] of commands.entries()) {
+      const printed = command.replace("note.box", here.path("note.box"));
+      // With npm, which takes longer than they do, only the first two.
+      outputs.push(await shell(index < 2 ? printed : printed.replace(NPM_RUN, TEARPAD)));
+    }
     expect(outputs[1]).toBe("hi\n");
     expect(outputs[2]).toMatch(/^state +active, low side$/m);
     expect(outputs.slice(3, 5)).toEqual(["The device is off.\n", "The device is on.\n"]);
@@ -192,9 +194,7 @@ describe("while it is up", () => {
       const { status, stderr } = await here.run([...args, "--json"]);
       expect([status, errorIn(stderr).code]).toEqual([1, "PAIR_IN_USE"]);
     }
-    await shell(
-      `echo unread | npm run -s tearpad -- seal --device ${ttys.a} | npm run -s tearpad -- open --device ${ttys.b}`,
-    );
+    await shell(`echo unread | ${TEARPAD} seal --device ${ttys.a} | ${TEARPAD} open --device ${ttys.b}`);
     await running.signal("SIGKILL");
     await gone(pids.a, pids.b, token.pids.server, token.pids.device);
     expect(readdirSync(here.path("home", "start", "traces"))).toHaveLength(1);
@@ -236,16 +236,19 @@ describe("what must not pass", () => {
       expect(facts.bytesReused).toBe(32 + "Pad bytes that hid the file before.".length);
       expect((facts.disagreements as string[])[0]).toMatch(/device A says its sealing mark is 0/);
     }
-    expect((await here.result("--new")).bytesReused).toBe(0);
+    const server = here.write("home/start-server/of the server before", "");
+    expect(await here.result("--new")).toMatchObject({ bytesReused: 0, pair: { fresh: true } });
+    expect(existsSync(server)).toBe(false);
   });
 
   test("a device that was used while nobody watched is noticed by its marks", async () => {
     const image = here.path("home", "start", "pad.low.tearpad");
-    await promisify(execFile)("npm", ["run", "-s", "tearpad", "--", "seal", "--device", image, "LICENSE"], {
-      cwd: PROJECT,
-      env: here.env,
-      encoding: "buffer",
-    });
+    const options = { cwd: PROJECT, env: here.env };
+    await promisify(execFile)(
+      "bash",
+      ["-c", `${TEARPAD} seal --device "${image}" LICENSE > "${here.path("unwatched")}"`],
+      options,
+    );
     const { status, stderr } = await here.run(["--once", "--json"]);
     expect([status, errorIn(stderr).code]).toEqual([1, "DISAGREEMENT"]);
     expect(errorIn(stderr).message).toMatch(
@@ -266,7 +269,9 @@ describe("what must not pass", () => {
       message: expect.stringContaining("The system gave no pseudoterminal."),
     });
     withoutTerminal.expectNothingLeft();
-    expect((await withoutTerminal.result()).pair.fresh).toBe(false);
+    const again = withoutTerminal.start([]);
+    expect(await again.printed("Device A")).toContain("that of before");
+    expect((await again.signal("SIGINT")).status).toBe(130);
   });
 
   test("what is no file, and an option that is none, are refused before anything is made", async () => {

@@ -15,6 +15,9 @@ export const PROJECT: string = fileURLToPath(new URL("../..", import.meta.url));
 /** A Node that does not run TypeScript itself needs help. */
 const LOADER = process.features.typescript ? [] : ["--import", "tsx"];
 
+/** The command line in the project's directory, for a shell. */
+export const TEARPAD: string = [process.execPath, ...LOADER, "cli/tearpad.ts"].join(" ");
+
 export interface Ended {
   readonly status: number | null;
   readonly stdout: string;
@@ -165,10 +168,15 @@ export class Starter {
     return JSON.parse(stdout) as Result;
   }
 
-  /** Nothing is left behind: no process, no socket, no trace. */
-  expectNothingLeft(...pids: number[]): void {
+  /** Nothing is up any more: no process, no socket. */
+  expectNothingUp(...pids: number[]): void {
     for (const pid of pids) expect(() => process.kill(pid, 0), `process ${pid}`).toThrow("ESRCH");
     expect(readdirSync(this.path("tmp")).filter((name) => name.startsWith("tearpad"))).toEqual([]);
+  }
+
+  /** Nothing is left behind: no process, no socket, no trace. */
+  expectNothingLeft(...pids: number[]): void {
+    this.expectNothingUp(...pids);
     expect(readdirSync(this.path("home", "start", "traces"))).toEqual([]);
   }
 }

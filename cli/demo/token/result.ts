@@ -1,10 +1,11 @@
 // What `npm start -- --json` says of the token, and what its keys mean. Money in minor units, as strings.
 
+import process from "node:process";
 import type { Shop } from "./shop.ts";
 import type { Deed, TokenStory } from "./story.ts";
 
 export const TOKEN_KEYS = `  token           the token's part:
-    name, pids (server, device), tty, ports (server, tap), address (where the server listens), directory
+    name, pids (server, device, client: the host's own), tty, ports (server, tap), address (where the server listens), directory
     value         issued; device and server: the balance as each says at the end
     charged       sent, fetched, cut, crashed, computed, spent: what each step cost; their sum is what is gone
     sha256        sent, received: of the file that went to the server and came back
@@ -26,7 +27,7 @@ export function tokenResult(shop: Shop, story: TokenStory, undestroyed: number):
   const { calls, links, boxes, bytesUsed, bytesReused, disagreements } = testimony;
   return {
     name: shop.issued.name,
-    pids: { server: shop.server.pid, device: shop.device.pid },
+    pids: { server: shop.server.pid, device: shop.device.pid, client: process.pid },
     tty: shop.device.tty,
     ports: { server: Number(shop.server.address.split(":").at(-1)), tap: shop.tap.port },
     address: shop.server.address,

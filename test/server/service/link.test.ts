@@ -4,9 +4,10 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { creditToken } from "../../../server/index.ts";
+import { creditToken, showToken } from "../../../server/index.ts";
 import { registeredPad } from "../../../server/service/index.ts";
 import { type Caller, config, expectBalanced, issue, linked, newServer, request } from "../token/world.ts";
+import { moduleOf, run } from "./module.ts";
 
 const TARIFFS = {
   money: {
@@ -67,7 +68,7 @@ test("T-25 the user reads 5050, and pays its fee beside the traffic; T-27 neithe
   expect(refused).toMatchObject({ ok: false, error: { code: "FEE_TOO_HIGH" } });
   const failed = await caller.ask("compute", sum("no numbers", 3));
   expect(failed).toMatchObject({ ok: false, error: { code: "PROGRAM_FAILED" } });
-  for (const { charged } of [refused, failed] as { charged: number }[]) expect(charged).toBe(4);
+  for (const { charged } of [refused, failed] as { charged: number }[]) expect(charged).toBe(0);
 
   const shown = Buffer.concat([...sent, ...caller.wire.seen]);
   const disk = readdirSync(server.directory, { recursive: true, withFileTypes: true })
@@ -106,6 +107,22 @@ test("T-13 the owner reads what moved on his account, item by item, and nothing 
   for (const wrong of [{}, { last: 0 }, { last: 257 }, { last: 1, account: 1 }]) {
     expect((await paid(caller, "statement", wrong)).code).toBe("BAD_BODY");
   }
+});
+
+test("T-27 T-13 a program that loops or traps is an error for the user and no debit, and the next one runs", async () => {
+  const compute = { fuelPerUnit: 1000, mostFuel: 2_000_000 };
+  const server = await newServer(config({ ...CHANGES, services: { ...SERVICES, compute } }));
+  const { low, name } = await issue(server);
+  const caller = await linked(server, low);
+  const loops = moduleOf({ functions: [run([3, 0x40, 0x0c, 0, 0x0b])] });
+  const traps = moduleOf({ functions: [run([0])] });
+  for (const program of [loops, traps, text("no program")]) {
+    const answer = await caller.ask("compute", { action: "run", program, input: text(""), mostFee: 5000 });
+    expect(answer).toMatchObject({ ok: false, charged: 0, balance: 10_000, error: { code: "PROGRAM_FAILED" } });
+  }
+  expect(showToken(server.token, name)).toMatchObject({ balance: 10_000n, held: 0n });
+  expect(await caller.ask("compute", sum("1..100", 9))).toMatchObject({ ok: true, charged: 6 });
+  expectBalanced(server);
 });
 
 test("T-27 hosted programs stop when the value is used up, which is never below zero", async () => {

@@ -272,6 +272,7 @@ describe("the store", () => {
     expect((await get("file", 0, 100)).bytes).toEqual(text("the first"));
     expect(await desk.ask(token, "store", { action: "list" })).toEqual({
       files: [{ name: "file", size: 9 }],
+      begun: [{ name: "file", size: 5000 }],
       used: 5009,
       quota: 1_000_000,
     });
@@ -298,7 +299,28 @@ describe("the store", () => {
     for (let part = 0; part < 4; part += 1) await put("file", part * 250_000, new Uint8Array(250_000), false);
     expect(await refusedPut("file", 1_000_000, text("x"), true)).toBe("LIMIT");
     await put("file", 0, new Uint8Array(250_000), false);
-    expect(await desk.ask(token, "store", { action: "list" })).toEqual({ files: [], used: 250_000, quota: 1_000_000 });
+    expect(await desk.ask(token, "store", { action: "list" })).toMatchObject({ files: [], used: 250_000 });
+  });
+
+  test("tells how much of a file was begun and what it was, so that whoever has the same goes on there", async () => {
+    const look = (name: string) => desk.ask(token, "store", { action: "look", name });
+    const chained = (...parts: Uint8Array[]) =>
+      parts.reduce<Uint8Array>(
+        (digest, part) => new Uint8Array(createHash("sha256").update(digest).update(part).digest()),
+        new Uint8Array(0),
+      );
+    expect(await look("file")).toEqual({ size: 0, whole: false, parts: [], digest: new Uint8Array(0) });
+    const parts = [5000, 4096, 3].map((length, index) => new Uint8Array(length).fill(index + 1));
+    await put("file", 0, parts[0]!, false);
+    await put("file", 5000, parts[1]!, false);
+    const begun = { size: 9096, whole: false, parts: [5000, 4096], digest: chained(parts[0]!, parts[1]!) };
+    expect(await look("file")).toEqual(begun);
+    await put("file", 9096, parts[2]!, true);
+    const whole = { size: 9099, whole: true, parts: [5000, 4096, 3], digest: chained(...parts) };
+    expect(await look("file")).toEqual(whole);
+    await put("file", 0, parts[0]!, false);
+    expect(await look("file")).toMatchObject({ size: 5000, whole: false });
+    expect(desk.disk().includes(Buffer.from(whole.digest))).toBe(false);
   });
 
   test("keeps what one token stores from every other", async () => {

@@ -198,7 +198,7 @@ describe("opening a store", () => {
 /** Runs these lines in a process of its own, with the store at hand, and returns what they print. */
 async function script(lines: string, path: string): Promise<{ out: string }> {
   const { child, output } = background(lines, path);
-  const [code] = await once(child, "exit");
+  const [code] = await once(child, "close");
   if (code !== 0) throw new Error(`the script ended with ${code}: ${output()}`);
   return { out: output() };
 }

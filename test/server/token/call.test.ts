@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { KIND_NUMBER, slotItem } from "../../../host/protocol/index.ts";
 import { activateToken, cancelToken, holdToken, showToken } from "../../../server/index.ts";
-import { Caller, issue, linked, newServer, request, StoppedClock, Wire } from "./world.ts";
+import { Caller, issue, linked, newServer, request, StoppedClock, settled, until, Wire } from "./world.ts";
 
 const REFUSAL_BYTES = 68;
 
@@ -100,7 +100,7 @@ test("the same tag gets the same welcome and the same ready is accepted again, u
 
   expect(low.open(receipt)?.kind).toBe("receipt");
   lines[1].send(low.state());
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await settled(server);
   expect(await refused(lines[2], slot)).not.toEqual(welcome);
 });
 
@@ -227,6 +227,10 @@ test("T-23 a welcome and a refusal leave at the same time by the clock, however 
   await quiet();
   expect(lines.map(({ seen }) => seen.length)).toEqual([0, 0]);
   clock.pass(1);
-  await quiet();
+  // What is only now under way finds its time come.
+  await until(() => {
+    clock.pass(0);
+    return lines.every(({ seen }) => seen.length > 0);
+  });
   expect(lines.map(({ seen }) => seen.map(({ length }) => length))).toEqual([[REFUSAL_BYTES], [REFUSAL_BYTES]]);
 });

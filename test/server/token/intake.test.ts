@@ -1,29 +1,28 @@
 // What comes in: held in memory only, never run, overwritten after use; and nothing of it, or of who sent it, stays.
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { statSync } from "node:fs";
 import { join } from "node:path";
-import { Writable } from "node:stream";
-import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import * as z from "zod";
+import type { LinkItem } from "../../../host/protocol/index.ts";
 import { showToken } from "../../../server/index.ts";
 import type { SlowService } from "../../../server/service/index.ts";
-import { issue, linked, MONEY, newId, newServer, request, stop } from "./world.ts";
-
-function everyFile(directory: string): Map<string, Buffer> {
-  const files = new Map<string, Buffer>();
-  for (const name of readdirSync(directory, { recursive: true }) as string[]) {
-    const path = join(directory, name);
-    if (statSync(path).isFile()) files.set(name, readFileSync(path));
-  }
-  return files;
-}
-
-function filesWith(directory: string, needle: string | Uint8Array): string[] {
-  return [...everyFile(directory)]
-    .filter(([, bytes]) => bytes.includes(typeof needle === "string" ? needle : Buffer.from(needle)))
-    .map(([name]) => name);
-}
+import { systemDisk } from "../../../server/vault/index.ts";
+import {
+  Caller,
+  filesWith,
+  issue,
+  keptLog,
+  linked,
+  MONEY,
+  newId,
+  newServer,
+  request,
+  stop,
+  until,
+  Wire,
+} from "./world.ts";
 
 const MARK = "this-text-is-nowhere-on-the-disk";
 const text = (length: number) => new Uint8Array(Buffer.alloc(length, MARK));
@@ -41,7 +40,7 @@ test("T-38 no part of a request or an answer is written in clear, finished or no
   const [first] = low.sealRun(request("echo", text(9000)));
   const { up } = showToken(server.token, name);
   caller.wire.send(first!);
-  while (showToken(server.token, name).up === up) await new Promise((resolve) => setTimeout(resolve, 2));
+  await until(() => showToken(server.token, name).up > up);
   expect(filesWith(server.directory, MARK)).toEqual([]);
   caller.drop();
   await stop(server);
@@ -97,15 +96,9 @@ test("T-38 a program in a body is bytes: it comes back as it went, and nothing r
   expect(({} as { polluted?: boolean }).polluted).toBe(undefined);
 });
 
-test("T-42 neither the books nor the log have an address, a tag or an id of a request; a field for a person is refused", async () => {
-  let logged = "";
-  const sink = new Writable({
-    write: (chunk, _encoding, done) => {
-      logged += chunk;
-      done();
-    },
-  });
-  const server = await newServer({}, { log: pino({ level: "trace" }, sink) });
+test("T-42 neither the books nor the log have a tag or an id of a request; a field for a person is refused", async () => {
+  const { log, logged } = keptLog();
+  const server = await newServer({}, { log });
   const { low } = await issue(server);
   const slot = low.call();
   const caller = await linked(server, low);
@@ -115,16 +108,58 @@ test("T-42 neither the books nor the log have an address, a tag or an id of a re
   expect(await caller.ask("store", personal)).toMatchObject({ ok: false, error: { code: "BAD_BODY" } });
   await caller.end();
   await stop(server);
-  expect(logged).toContain('"link"');
-  for (const needle of ["somebody@example.org", "127.0.0.1"]) {
-    expect(filesWith(server.directory, needle).filter((file) => file !== "config.json")).toEqual([]);
-    expect(logged).not.toContain(needle);
-  }
+  expect(logged()).toContain('"link"');
+  expect(filesWith(server.directory, "somebody@example.org")).toEqual([]);
+  expect(logged()).not.toContain("somebody@example.org");
   for (const bytes of [slot.subarray(4), id]) {
-    expect(logged).not.toContain(Buffer.from(bytes).toString("hex"));
-    expect(logged).not.toContain(Buffer.from(bytes).toString("latin1"));
+    expect(logged()).not.toContain(Buffer.from(bytes).toString("hex"));
+    expect(logged()).not.toContain(Buffer.from(bytes).toString("latin1"));
   }
   expect(filesWith(server.directory, slot.subarray(4))).toEqual([]);
+});
+
+test("T-23 who is refused has waited for the same of the disk as who is welcomed, and gets as many bytes, whatever failed", async () => {
+  const server = await newServer();
+  const { low } = await issue(server);
+  const other = await issue(server);
+  const synced = vi.spyOn(systemDisk, "sync");
+  const stands = () => ["tearpad.db-wal", "limits.log"].map((file) => statSync(join(server.directory, file)).size);
+  /** What a call makes the disk do, and what it is answered. */
+  const cost = async (tag: Uint8Array): Promise<{ grew: boolean[]; syncs: number; answer: LinkItem | null }> => {
+    const before = stands();
+    synced.mockClear();
+    const wire = new Wire(server);
+    wire.send(tag);
+    const answer = await wire.next();
+    wire.link.closed();
+    return { grew: stands().map((size, i) => size > before[i]!), syncs: synced.mock.calls.length, answer };
+  };
+  const nobody = () => new Uint8Array([...low.call().subarray(0, 4), ...randomBytes(16)]);
+  const refused = (answer: LinkItem | null) =>
+    expect([answer?.kind, answer?.bytes.length, low.welcome(answer!.bytes)]).toEqual(["welcome", 68, null]);
+
+  const welcomed = await cost(low.call());
+  expect(welcomed.answer?.kind).toBe("welcome");
+  expect(welcomed).toMatchObject({ grew: [true, true], syncs: 1 });
+  const unknown = await cost(nobody());
+  refused(unknown.answer);
+  expect({ ...unknown, answer: null }).toEqual({ ...welcomed, answer: null });
+
+  const { tariffs } = server.token.config as unknown as { tariffs: Map<string, unknown> };
+  const tariff = tariffs.get("money");
+  tariffs.delete("money");
+  const fallen = await cost(other.low.call());
+  tariffs.set("money", tariff);
+  refused(fallen.answer);
+  expect({ ...fallen, answer: null }).toEqual({ ...welcomed, answer: null });
+
+  synced.mockImplementation(() => {
+    throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+  });
+  refused((await cost(other.low.call())).answer);
+  refused((await cost(nobody())).answer);
+  synced.mockRestore();
+  expect(await new Caller(server, other.low).connect()).not.toBe(null);
 });
 
 test("bytes that are no request are answered BAD_REQUEST with an id of zeros, and the link goes on", async () => {

@@ -4,8 +4,24 @@ import { connect, createServer as listenOn, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import WebSocket from "ws";
 import { createServer, creditToken, openOffice, openServer, type Server, showToken } from "../../../server/index.ts";
+import { Door } from "../../../server/listen/index.ts";
 import type { LowEnd } from "../low-end.ts";
-import { Caller, config, issue, newServer, request, scratch, silent, startServer, stop } from "./world.ts";
+import {
+  Caller,
+  config,
+  filesWith,
+  issue,
+  keptLog,
+  newServer,
+  request,
+  StoppedClock,
+  scratch,
+  settled,
+  silent,
+  startServer,
+  stop,
+  until,
+} from "./world.ts";
 
 const ANY = "127.0.0.1:0";
 
@@ -26,11 +42,6 @@ function bytesOf(socket: Socket): Promise<Buffer | null> {
     socket.once("data", resolve);
     socket.once("close", () => resolve(null));
   });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(condition()).toBe(true);
 }
 
 async function listen(server: Server): Promise<{ tcp: string; ws: string }> {
@@ -70,6 +81,91 @@ test("a link works over TCP, in pieces of one byte as well, and over WebSocket",
   await until(() => server.door.lines === 0);
 });
 
+test("T-42 behind calls over TCP and over WebSocket neither the books nor the log have where they came from", async () => {
+  const { log, logged } = keptLog();
+  const server = await newServer({}, { log });
+  const { tcp, ws } = await listen(server);
+  const socket = await dial(tcp);
+  const from = [socket.localAddress!, `${socket.localPort}`];
+  await talk(
+    (await issue(server)).low,
+    (bytes) => void socket.write(bytes),
+    () => bytesOf(socket),
+  );
+  socket.destroy();
+  const web = new WebSocket(ws, { headers: { "x-forwarded-for": "203.0.113.7", "user-agent": "somebody's browser" } });
+  await new Promise((resolve) => web.once("open", resolve));
+  const next = () => new Promise<Uint8Array>((resolve) => web.once("message", (bytes: Buffer) => resolve(bytes)));
+  await talk((await issue(server)).low, (bytes) => web.send(bytes), next);
+  web.terminate();
+  const garbage = await dial(tcp);
+  garbage.write("GET / HTTP/1.1\r\n\r\n");
+  await bytesOf(garbage);
+  await until(() => server.door.lines === 0);
+  await stop(server);
+  expect(logged().match(/"msg":"link"/g)).toHaveLength(2);
+  for (const needle of [from[0]!, "203.0.113.7", "somebody's browser"]) {
+    expect(filesWith(server.directory, needle).filter((file) => file !== "config.json")).toEqual([]);
+    expect(logged()).not.toContain(needle);
+  }
+  expect(logged()).not.toMatch(new RegExp(`\\b${from[1]}\\b`));
+});
+
+test("lines that say nothing before they are WebSockets count like all others, and are cut in time", async () => {
+  const clock = new StoppedClock();
+  const { log, logged } = keptLog();
+  const limits = { halfOpen: 20, connections: 30, halfOpenMs: 1000 };
+  const server = await newServer({ limits }, { clock, log });
+  const { ws } = await listen(server);
+  const sockets = await Promise.all(Array.from({ length: 60 }, () => dial(ws)));
+  const open = () => sockets.filter((socket) => !socket.closed).length;
+  for (const socket of sockets) socket.on("error", () => {}).resume();
+  await until(() => open() === 20);
+  expect(server.door.lines).toBe(20);
+  expect(logged()).toContain("lines that are no links give way to new ones");
+  const web = new WebSocket(ws);
+  await new Promise((resolve) => web.once("open", resolve));
+  clock.pass(1000);
+  clock.pass(1000);
+  await until(() => open() === 0 && server.door.lines === 0);
+  expect(logged()).not.toContain("127.0.0.1");
+});
+
+test("a house that is full turns away who comes, says so once, and takes the next when there is room", async () => {
+  const { log, logged } = keptLog();
+  const server = await newServer({ limits: { connections: 2 } }, { log });
+  const { tcp } = await listen(server);
+  const talking = async () => {
+    const socket = await dial(tcp);
+    await talk(
+      (await issue(server)).low,
+      (bytes) => void socket.write(bytes),
+      () => bytesOf(socket),
+    );
+    return socket;
+  };
+  const links = [await talking(), await talking()];
+  for (let i = 0; i < 3; i++) expect(await bytesOf(await dial(tcp))).toBe(null);
+  expect(logged().match(/all lines are taken/g)).toHaveLength(1);
+  links[0]!.destroy();
+  await until(() => server.door.lines === 1);
+  const again = await talking();
+  for (const socket of [links[1]!, again]) socket.destroy();
+});
+
+test("where the system allows few open files there are fewer lines, half of them for links, and the log says so", async () => {
+  const { log, logged } = keptLog();
+  const server = await newServer({}, { log });
+  const door = new Door(server.token, 70);
+  for (let i = 0; i < 9; i++) {
+    const link = door.admit({ send: () => true, end: () => void setImmediate(() => door.leave(link!)) });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(logged()).toMatch(/"descriptors":70,"connections":6,"halfOpen":3/);
+  expect(door.lines).toBeLessThanOrEqual(4);
+  door.close();
+});
+
 test("thousands of half-open calls stay within their bound, and a device still gets through", async () => {
   const server = await newServer({ limits: { halfOpen: 50, connections: 200 } });
   const { tcp } = await listen(server);
@@ -88,18 +184,24 @@ test("thousands of half-open calls stay within their bound, and a device still g
 });
 
 test("a line that stays silent is ended: before the link soon, in the link later", async () => {
-  const server = await newServer({ limits: { halfOpenMs: 100, idleMs: 1500 } });
+  const clock = new StoppedClock();
+  const server = await newServer({ limits: { halfOpenMs: 100, idleMs: 1500 } }, { clock });
   const { tcp } = await listen(server);
   const { low } = await issue(server);
   const silentLine = await dial(tcp);
   const linkedLine = await dial(tcp);
+  const moving = setInterval(() => clock.pass(0), 1);
   await talk(
     low,
     (bytes) => void linkedLine.write(bytes),
     () => bytesOf(linkedLine),
   );
+  clearInterval(moving);
+  await until(() => server.door.lines === 2);
+  clock.pass(1000);
   expect(await bytesOf(silentLine)).toBe(null);
   expect(linkedLine.readableEnded).toBe(false);
+  clock.pass(1000);
   expect(await bytesOf(linkedLine)).toBe(null);
 });
 
@@ -195,11 +297,15 @@ test("a line that does not take its answers gets no more of them, and the server
   for (let i = 0; i < 12; i++) caller.wire.send(...low.sealRun(request("echo", new Uint8Array(20_000))));
   const { up } = showToken(server.token, name);
   await until(() => showToken(server.token, name).up > up);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  const stood = showToken(server.token, name);
+  // Until many turns of the server have changed nothing.
+  let stood = showToken(server.token, name);
+  for (let same = 0; same < 50; same++) {
+    await settled(server);
+    const stands = showToken(server.token, name);
+    if (stands.up !== stood.up || stands.down !== stood.down) same = 0;
+    stood = stands;
+  }
   expect(stood.up).toBeLessThan(low.up);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(showToken(server.token, name)).toEqual(stood);
   for (let i = 0; i < 12; i++) {
     const draining = setInterval(() => caller.wire.link.drained(), 1);
     expect(await caller.answer()).toMatchObject({ ok: true });

@@ -1,7 +1,7 @@
 // What the server remembers across a crash, and what it does when an older database, or an older device, is put back.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode } from "cborg";
 import { expect, test } from "vitest";
@@ -14,38 +14,20 @@ import { Vault } from "../../../server/vault/index.ts";
 import {
   Caller,
   config,
+  crashed,
   expectBalanced,
   issue,
   linked,
   MONEY,
   newId,
   request,
+  restore,
   scratch,
   startServer,
   stop,
+  until,
   Wire,
 } from "./world.ts";
-
-/** What is lost when a process is killed: everything but its files. */
-function crashed(directory: string): string {
-  const copy = scratch();
-  rmSync(copy, { recursive: true });
-  cpSync(directory, copy, { recursive: true });
-  return copy;
-}
-
-function database(directory: string): string[] {
-  return ["", "-wal", "-shm"].map((ending) => join(directory, `tearpad.db${ending}`));
-}
-
-/** Puts the database of `from` back into `directory`. */
-function restore(from: string, directory: string): void {
-  const files = database(from);
-  for (const [index, path] of database(directory).entries()) {
-    rmSync(path, { force: true });
-    cpSync(files[index]!, path, { force: true, recursive: true });
-  }
-}
 
 async function begin(changes: object = {}): Promise<{ directory: string; server: Server }> {
   const directory = scratch();
@@ -74,7 +56,7 @@ test("what was answered and not released goes out again after a crash, byte for 
   const answer = (await caller.wire.next())!.bytes;
   const copy = crashed(directory);
   const other = await startServer(copy);
-  expect(other.recovery).toEqual({ restored: 0, cutOff: 0 });
+  expect(other.recovery).toEqual({ restored: 0, unknown: 0, cutOff: 0 });
   Object.assign(low, { down: before.down });
   low.release();
   const again = new Wire(other);
@@ -111,11 +93,6 @@ test("a run that a crash cut goes on behind its accepted boxes", async () => {
   expect(kinds.filter((kind) => kind === "data" || kind === "last")).toEqual(["data", "data", "last"]);
 });
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  expect(condition()).toBe(true);
-}
-
 test("T-13 a crash while a slow service works: its hold is voided, and the answer says unknown and not charged", async () => {
   const tariffs = { money: { ...MONEY, services: { slow: 3, echo: 0 } } };
   const directory = scratch();
@@ -128,7 +105,7 @@ test("T-13 a crash while a slow service works: its hold is voided, and the answe
   caller.wire.send(...low.sealRun(request("slow", {}, id)));
   await until(() => showToken(server.token, name).held > 0n);
   const other = await startServer(crashed(directory), { services });
-  expect(other.recovery).toEqual({ restored: 0, cutOff: 1 });
+  expect(other.recovery).toEqual({ restored: 0, unknown: 0, cutOff: 1 });
   expect(showToken(other.token, name)).toMatchObject({ balance: 10_000n, held: 0n });
   const again = new Caller(other, low);
   expect(await again.connect()).toMatchObject({ balance: 10_000n });

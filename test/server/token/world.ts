@@ -1,9 +1,10 @@
 // A server in a directory of its own, tokens issued to low ends in memory, and lines between them without sockets.
 
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Writable } from "node:stream";
 import { decode, encode, rfc8949EncodeOptions } from "cborg";
 import { type Logger, pino } from "pino";
 import { afterAll, afterEach, expect } from "vitest";
@@ -35,6 +36,29 @@ afterAll(() => {
 });
 
 export const silent: Logger = pino({ level: "silent" });
+
+/** A log that is kept, with everything that a server can say. */
+export function keptLog(): { readonly log: Logger; readonly logged: () => string } {
+  let text = "";
+  const sink = new Writable({
+    write: (chunk, _encoding, done) => {
+      text += chunk;
+      done();
+    },
+  });
+  return { log: pino({ level: "trace" }, sink), logged: () => text };
+}
+
+/** The names of the files below a directory that have these bytes in them. */
+export function filesWith(directory: string, needle: string | Uint8Array): string[] {
+  const names = readdirSync(directory, { recursive: true }) as string[];
+  return names.filter((name) => {
+    const path = join(directory, name);
+    return (
+      statSync(path).isFile() && readFileSync(path).includes(typeof needle === "string" ? needle : Buffer.from(needle))
+    );
+  });
+}
 
 export function scratch(): string {
   const directory = mkdtempSync(join(tmpdir(), "tearpad-token-"));
@@ -80,6 +104,27 @@ export async function stop(server: Server): Promise<void> {
   await server.close();
 }
 
+/** What is lost when a process is killed: everything but its files. */
+export function crashed(directory: string): string {
+  const copy = scratch();
+  rmSync(copy, { recursive: true });
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+function database(directory: string): string[] {
+  return ["", "-wal", "-shm"].map((ending) => join(directory, `tearpad.db${ending}`));
+}
+
+/** Puts the database of `from` back into `directory`. */
+export function restore(from: string, directory: string): void {
+  const files = database(from);
+  for (const [index, path] of database(directory).entries()) {
+    rmSync(path, { force: true });
+    cpSync(files[index]!, path, { force: true, recursive: true });
+  }
+}
+
 let engine: Engine | null = null;
 async function theEngine(): Promise<Engine> {
   engine ??= await loadEngine();
@@ -89,6 +134,16 @@ async function theEngine(): Promise<Engine> {
 export interface Token {
   readonly name: string;
   readonly low: LowEnd;
+}
+
+/** Waits as long as it takes: the test itself has an end. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+/** When the server has worked off what was sent: one turn may be under way, and what was sent is in the next. */
+export async function settled(server: Server): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) await server.token.commit(() => undefined);
 }
 
 /** A token, issued, filled and active. */
@@ -227,8 +282,7 @@ export class Caller {
 
   /** Takes what the server says to what was sent. */
   async settle(): Promise<void> {
-    // One turn may be under way, and what was sent is in the next.
-    for (let turn = 0; turn < 2; turn++) await this.#server.token.commit(() => undefined);
+    await settled(this.#server);
     while (this.wire.waits) await this.#take();
   }
 

@@ -91,7 +91,7 @@ it("a process that is killed at any moment loses no page and brings none back, a
     burned = start;
   }
   expect(burned).toBeGreaterThan(0);
-}, 60_000);
+});
 
 it("what a process leaves that is killed while it makes a pad is cleared when the next one is made, and what others are at stays", async () => {
   const [directory, key] = paths();
