@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { copyFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { Desk, errorIn } from "./shell.ts";
@@ -294,9 +294,13 @@ describe("noise from a file", () => {
 
   test("a record that cannot be written stops it before any byte is used", async () => {
     const file = noise("unrecorded", PAD_BYTES);
-    writeFileSync(desk.path("no directory"), "");
+    mkdirSync(desk.path("home without records"));
+    writeFileSync(desk.path("home without records", "entropy"), "");
     await desk.fails(12, "ENTROPY_UNRECORDED", ["pair", "norecord", ...SMALL, "--entropy", file], {
-      env: { TEARPAD_HOME: desk.path("no directory", "home") },
+      env: { TEARPAD_HOME: desk.path("home without records") },
+    });
+    await desk.fails(13, "DISK_FAILED", ["pair", "norecord", ...SMALL, "--entropy", file], {
+      env: { TEARPAD_HOME: desk.path("home without records", "entropy", "home") },
     });
     expect(left("norecord")).toEqual([]);
   });
