@@ -90,15 +90,25 @@ export class UseRecords {
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       await synced(await open(draft, "w", 0o600), (file) => file.writeFile(content));
-      linkSync(draft, path);
+      if (!linkUnlessThere(draft, path)) return false;
       if (process.platform !== "win32") await synced(await open(this.#directory, "r"), async () => {});
       return true;
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
       throw new EntropyError("ENTROPY_UNRECORDED", { path }, cause);
     } finally {
       removeDraft(draft);
     }
+  }
+}
+
+/** False when something has this name already. */
+function linkUnlessThere(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
   }
 }
 
